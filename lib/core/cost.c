@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Roofline with the constants of a typical server core of the last ten years. */
+#include "core/cost.h"
+
+static const struct {
+    double flops; /* float32 per second and core */
+} typical[] = {[DWC_ISA_BASELINE] = {25e9}, [DWC_ISA_AVX2] = {90e9}, [DWC_ISA_AVX512] = {110e9}};
+
+enum { THREAD_START_NS = 3000, WORTH_A_THREAD_NS = 15000 };
+
+/* Bytes per second of one core at a footprint, and of all of them together. */
+static double bandwidth(const dwc_machine *machine, double bytes, int threads) {
+    double l3 = machine->l3_bytes ? (double)machine->l3_bytes : 16e6;
+    double l2 = machine->l2_bytes ? (double)machine->l2_bytes : 1e6;
+    if (bytes / threads < l2)
+        return 90e9 * threads;
+    if (bytes < l3)
+        return 50e9 * threads;
+    return threads == 1 ? 20e9 : 20e9 * (1 + 0.5 * (threads - 1));
+}
+
+double dwci_cost_roofline(const dwci_case *c, double efficiency, int threads) {
+    const dwc_geometry *g = &c->geometry;
+    double peak = typical[c->machine->isa].flops * (c->problem.dtype == DWC_F64 ? 0.5 : 1);
+    double bytes = (double)g->element_bytes *
+                   ((double)g->input_elements + (double)g->filter_elements + (double)g->output_elements);
+    double arithmetic = 2 * g->inbounds_taps / (peak * efficiency * threads);
+    double memory = bytes / bandwidth(c->machine, bytes, threads);
+    if (threads == 1)
+        return arithmetic + memory;
+    return (arithmetic > memory ? arithmetic : memory) + 1e-9 * THREAD_START_NS;
+}
+
+int dwci_cost_threads(const dwci_case *c, double efficiency, int64_t units) {
+    double worth = dwci_cost_roofline(c, efficiency, 1) / (1e-9 * WORTH_A_THREAD_NS);
+    int64_t threads = c->threads;
+    if (threads > units)
+        threads = units;
+    if ((double)threads > worth)
+        threads = (int64_t)worth;
+    return threads > 1 ? (int)threads : 1;
+}

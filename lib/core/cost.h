@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The first cost model: a roofline with typical constants of the instruction set, not measured on this machine. */
+#ifndef DWC_CORE_COST_H
+#define DWC_CORE_COST_H
+
+#include "algo/algo.h"
+
+/* Seconds on `threads` threads of an algorithm that reaches `efficiency` of the peak arithmetic rate and streams input,
+ * filter and output once: arithmetic + memory time for one thread, the larger of the two for several. */
+double dwci_cost_roofline(const dwci_case *c, double efficiency, int threads);
+
+/* The number of threads, at most c->threads and `units`, for which each gets enough work to pay for waking it. */
+int dwci_cost_threads(const dwci_case *c, double efficiency, int64_t units);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Environment variables, read only when a program asks for it. The one file of the library with getenv. */
+#include "core/error.h"
+
+#include <stdlib.h>
+
+dwc_status dwc_context_options_from_env(dwc_context_options *options, dwc_error *error) {
+    if (!options)
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "options: null pointer");
+    dwc_context_options result = *options;
+    const char *text;
+    if ((text = getenv("DWC_THREADS")) && *text) {
+        char *end;
+        long threads = strtol(text, &end, 10);
+        if (*end || threads < 0 || threads > 65536)
+            return dwci_fail(error, DWC_INVALID_ARGUMENT, "DWC_THREADS: '%.64s' is not a number of threads", text);
+        result.threads = (int)threads;
+    }
+    if ((text = getenv("DWC_ISA")) && *text) {
+        if (!(result.max_isa = dwc_isa_parse(text)))
+            return dwci_fail(error, DWC_INVALID_ARGUMENT, "DWC_ISA: '%.64s' is no instruction set of this library",
+                             text);
+    }
+    if ((text = getenv("DWC_VERBOSE")) && *text) {
+        dwc_error reason;
+        if (dwc_log_topics_parse(text, &result.log_topics, &reason) != DWC_OK)
+            return dwci_fail(error, DWC_INVALID_ARGUMENT, "DWC_VERBOSE: %s", reason.message);
+        result.log = dwc_log_to_stderr;
+    }
+    *options = result;
+    return DWC_OK;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The machine description: cores, caches and NUMA nodes, by hwloc where the build has it, else from Linux's sysfs. */
+#ifndef DWC_CORE_MACHINE_H
+#define DWC_CORE_MACHINE_H
+
+#include "dwconv.h"
+
+/* Fills everything but `isa`. `synthetic` is an hwloc synthetic topology ("pack:2 l3:1 core:4 pu:1") or NULL for this
+ * machine. DWC_INVALID_ARGUMENT: a synthetic text that cannot be read, or given to a build without hwloc. */
+dwc_status dwci_machine_describe(const char *synthetic, dwc_machine *machine, dwc_error *error);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The plan and the planner. */
+#ifndef DWC_CORE_PLAN_H
+#define DWC_CORE_PLAN_H
+
+#include "algo/algo.h"
+#include "core/context.h"
+
+struct dwc_plan {
+    const dwc_context *context;
+    const dwci_algo *algo;
+    dwci_solution solution;
+    const char *source; /* of the choice: "explicit", "model" */
+    double model_seconds;
+};
+
+/* Fills a plan: explicit choice, else the cost model. */
+dwc_status dwci_plan_choose(const dwc_context *context, const dwc_problem *problem, const dwc_plan_options *options,
+                            dwc_plan *plan, dwc_error *error);
+
+#endif

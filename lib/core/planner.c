@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The planner: explicit choice, else the cost model. (Wisdom will come between the two.) */
+#include "core/error.h"
+#include "core/params.h"
+#include "core/plan.h"
+#include "core/registry.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MOST_CANDIDATES = 256 };
+
+/* The case that decides an algorithm: one image, one thread, so that the choice cannot depend on either. */
+static dwci_case canonical(const dwci_case *c) {
+    dwci_case one = *c;
+    if (one.problem.n > 1) {
+        one.problem.n = 1;
+        dwc_problem_geometry(&one.problem, &one.geometry, NULL);
+    }
+    one.threads = 1;
+    return one;
+}
+
+/* Best parameters of an algorithm by its model; their seconds. */
+static double best_params(const dwci_algo *algo, const dwci_case *c, dwci_params *best) {
+    dwci_params list[MOST_CANDIDATES];
+    int count = algo->candidates(c, list, MOST_CANDIDATES);
+    double best_seconds = 0;
+    for (int i = 0; i < count; i++) {
+        double seconds = algo->cost(c, &list[i]);
+        if (i == 0 || seconds < best_seconds) {
+            best_seconds = seconds;
+            *best = list[i];
+        }
+    }
+    return best_seconds;
+}
+
+static const dwci_algo *choose_by_model(const dwc_context *context, const dwci_case *c) {
+    const dwci_algo *best = NULL;
+    double best_seconds = 0;
+    dwci_case one = canonical(c);
+    for (int i = 0; i < dwci_algo_count; i++) {
+        const dwci_algo *algo = dwci_algos[i];
+        char why[128] = "";
+        dwci_params params;
+        if (!algo->automatic) {
+            dwci_log(context, DWC_LOG_PLAN, "%s: only by name", algo->name);
+            continue;
+        }
+        if (!algo->applicable(&one, why, sizeof why)) {
+            dwci_log(context, DWC_LOG_PLAN, "%s: does not apply: %s", algo->name, why);
+            continue;
+        }
+        double seconds = best_params(algo, &one, &params);
+        dwci_log(context, DWC_LOG_PLAN, "%s: %.3g s per image by the model", algo->name, seconds);
+        if (!best || seconds < best_seconds) {
+            best = algo;
+            best_seconds = seconds;
+        }
+    }
+    return best;
+}
+
+static dwc_status choose_algo(const dwc_context *context, const dwci_case *c, const dwc_plan_options *options,
+                              dwc_plan *plan, dwc_error *error) {
+    char why[160] = "";
+    if (!options->algo || strcmp(options->algo, "auto") == 0) {
+        if (options->params)
+            return dwci_fail(error, DWC_INVALID_ARGUMENT, "params: '%.64s' given without an algorithm's name",
+                             options->params);
+        plan->algo = choose_by_model(context, c);
+        plan->source = "model";
+        return plan->algo ? DWC_OK : dwci_fail(error, DWC_INTERNAL_ERROR, "algo: none applies to the problem");
+    }
+    plan->algo = dwci_algo_find(options->algo);
+    plan->source = "explicit";
+    if (!plan->algo)
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "algo: there is no algorithm '%.64s'", options->algo);
+    if (!plan->algo->applicable(c, why, sizeof why))
+        return dwci_fail(error, DWC_NOT_APPLICABLE, "algo: %s does not apply: %s", plan->algo->name, why);
+    return DWC_OK;
+}
+
+dwc_status dwci_plan_choose(const dwc_context *context, const dwc_problem *problem, const dwc_plan_options *options,
+                            dwc_plan *plan, dwc_error *error) {
+    dwci_solution *s = &plan->solution;
+    char why[160] = "", params[128], text[DWC_PROBLEM_TEXT_MAX];
+    if (options->threads < 0)
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "threads: %d is negative", options->threads);
+    *s = (dwci_solution){.problem_case = {.problem = *problem,
+                                          .machine = &context->machine,
+                                          .table = dwci_kern_table_for(context->machine.isa),
+                                          .threads = options->threads ? options->threads : context->threads}};
+    dwci_case *c = &s->problem_case;
+    plan->context = context;
+    dwc_status status = dwc_problem_geometry(problem, &c->geometry, error);
+    if (status == DWC_OK)
+        status = choose_algo(context, c, options, plan, error);
+    if (status != DWC_OK)
+        return status;
+
+    best_params(plan->algo, c, &s->params);
+    if (options->params && (status = dwci_params_parse(plan->algo, options->params, &s->params, error)))
+        return status;
+    if (!plan->algo->prepare(s, why, sizeof why))
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "params: %s", why);
+    plan->model_seconds = plan->algo->cost(c, &s->params);
+
+    if (dwci_log_wanted(context, DWC_LOG_PLAN)) {
+        dwc_problem_print(problem, text, sizeof text);
+        dwci_params_print(plan->algo, &s->params, params, sizeof params);
+        dwci_log(context, DWC_LOG_PLAN, "%s -> %s(%s), %s, %.3g s by the model", text, plan->algo->name, params,
+                 plan->source, plan->model_seconds);
+    }
+    dwci_log(context, DWC_LOG_DISPATCH, "%s kernels, instance %s, %d threads", c->table->name,
+             s->prepared.kernel[0] ? s->prepared.kernel : "none", s->prepared.threads);
+    return DWC_OK;
+}

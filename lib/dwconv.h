@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dwconv: TensorFlow's 2-D depthwise convolution (depthwise_conv2d_native) on CPUs.
+ *
+ *     problem --planner--> plan --pack filter--> execute, as often as wanted
+ *
+ *     dwc_context *ctx;  dwc_plan *plan;  dwc_problem p;  dwc_error err;
+ *     dwc_context_create(NULL, &ctx, &err);
+ *     dwc_problem_parse("f32:nhwc:n64:112x112x32:k3x3", &p, &err);
+ *     dwc_plan_create(ctx, &p, NULL, &plan, &err);
+ *     ... dwc_plan_pack_filter, dwc_plan_execute; see each function below.
+ *
+ * Rules that hold for every function here:
+ *  - Errors: a function that can fail returns a dwc_status and takes a `dwc_error *` as its last argument (NULL when
+ * the text is not wanted). On failure nothing is changed and no output parameter is set. The library never prints,
+ *    aborts, exits, or reads the environment by itself.
+ *  - Sizes are int64_t and count elements unless a name says bytes. Buffers belong to the caller.
+ *  - Thread safety: there is no global state. Contexts and plans are immutable after creation; any number of threads
+ * may use one at the same time (execute: each with its own workspace and output).
+ *  - No function reads or writes a byte outside the tensors it is given.
+ */
+#ifndef DWCONV_H
+#define DWCONV_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define DWC_API __attribute__((visibility("default")))
+#else
+#define DWC_API
+#endif
+
+#define DWC_VERSION_MAJOR 0
+#define DWC_VERSION_MINOR 1
+#define DWC_VERSION_PATCH 0
+#define DWC_VERSION_STRING "0.1.0"
+
+/* Version of the library at run time, "MAJOR.MINOR.PATCH". A static string. */
+DWC_API const char *dwc_version(void);
+
+/* How the library was built: compiler, build type, optional parts, e.g. "gcc 12.2.0, Release, OpenMP, hwloc 2.9.0".
+ * A static string. */
+DWC_API const char *dwc_build_info(void);
+
+/* ---- status ------------------------------------------------------------------------------------------------------ */
+
+#define DWC_STATUS_LIST(X)                                                                                             \
+    X(DWC_OK, 0, "ok")                                                                                                 \
+    X(DWC_INVALID_ARGUMENT, 1, "invalid argument")                                                                     \
+    X(DWC_OUT_OF_MEMORY, 2, "out of memory")                                                                           \
+    X(DWC_NOT_APPLICABLE, 3, "the algorithm asked for does not apply to the problem")                                  \
+    X(DWC_INTERNAL_ERROR, 4, "internal error")
+
+typedef enum dwc_status {
+#define DWC_STATUS_ENUM(name, value, text) name = value,
+    DWC_STATUS_LIST(DWC_STATUS_ENUM)
+#undef DWC_STATUS_ENUM
+} dwc_status;
+
+/* "DWC_INVALID_ARGUMENT" and "invalid argument"; static strings, for an unknown value too. */
+DWC_API const char *dwc_status_name(dwc_status status);
+DWC_API const char *dwc_status_text(dwc_status status);
+
+/* What went wrong: one line without newline that names the field and its value. Written only on failure. */
+typedef struct dwc_error {
+    dwc_status status;
+    char message[252];
+} dwc_error;
+
+/* ---- problem ----------------------------------------------------------------------------------------------------- */
+
+typedef enum dwc_operation { DWC_FORWARD = 1 } dwc_operation;
+typedef enum dwc_dtype { DWC_F16 = 1, DWC_BF16 = 2, DWC_F32 = 3, DWC_F64 = 4 } dwc_dtype;
+typedef enum dwc_layout { DWC_NHWC = 1, DWC_NCHW = 2 } dwc_layout;
+typedef enum dwc_padding { DWC_SAME = 1, DWC_VALID = 2, DWC_EXPLICIT = 3 } dwc_padding;
+typedef enum dwc_activation { DWC_NO_ACTIVATION = 0, DWC_RELU = 1, DWC_RELU6 = 2 } dwc_activation;
+
+/* A convolution to compute; plain data, copy it freely.
+ *
+ *     input  [n,h,w,c] (NHWC) or [n,c,h,w] (NCHW)
+ *     filter [kh,kw,c,m] in both layouts, not flipped (correlation)
+ *     bias   [c*m]
+ *     output [n,oh,ow,c*m] or [n,c*m,oh,ow], oh and ow from dwc_problem_geometry
+ *
+ *     output(n, i, j, k*m+q) = activation( bias(k*m+q) +
+ *         sum over a < kh, b < kw of input(n, i*sh - top + a*dh, j*sw - left + b*dw, k) * filter(a, b, k, q) )
+ *
+ * where taps outside the image contribute nothing. n, h, w, c, m may be 0 (empty tensors); kh, kw, strides and
+ * dilations are at least 1. All tensors have type dtype: f16 and bf16 are the 16-bit patterns, accumulated in float32
+ * and rounded once, to nearest even, at the end; f32 accumulates in float32, f64 in float64. Source: TensorFlow's
+ * tf.nn.depthwise_conv2d; dilation is true dilation, also with stride > 1. */
+typedef struct dwc_problem {
+    dwc_operation operation;
+    dwc_dtype dtype;
+    dwc_layout layout;
+    int64_t n, h, w, c;
+    int64_t kh, kw, m;
+    int64_t sh, sw;
+    int64_t dh, dw;
+    dwc_padding padding;
+    int64_t pad_top, pad_bottom, pad_left, pad_right; /* >= 0 with DWC_EXPLICIT, else 0 */
+    int bias;                                         /* 1: a bias vector is added */
+    dwc_activation activation;
+} dwc_problem;
+
+/* Sets a forward f32 NHWC problem with every size, stride and dilation 1, SAME padding, no bias, no activation. */
+DWC_API void dwc_problem_init(dwc_problem *problem);
+
+/* What follows from a problem. */
+typedef struct dwc_geometry {
+    int64_t oh, ow, oc;                               /* output sizes; oc = c*m */
+    int64_t pad_top, pad_bottom, pad_left, pad_right; /* zeros around the image, SAME and VALID resolved */
+    int64_t input_elements, filter_elements, bias_elements, output_elements;
+    size_t element_bytes;
+    double inbounds_taps; /* multiply-adds over the whole output that fall inside the image */
+} dwc_geometry;
+
+/* Checks every field and computes the geometry; geometry may be NULL.
+ * SAME: out = ceil(in/stride), odd padding at the bottom and right. VALID, EXPLICIT: out = (in + pads - eff)/stride + 1
+ * with eff = (k-1)*dilation + 1. DWC_INVALID_ARGUMENT names the field; anything that overflows 64 bits or the address
+ * space is refused. */
+DWC_API dwc_status dwc_problem_geometry(const dwc_problem *problem, dwc_geometry *geometry, dwc_error *error);
+
+/* Text form, one token:
+ *     DTYPE:LAYOUT:nN:HxWxC:kKHxKW[:sSHxSW][:dDHxDW][:mM][:same|:valid|:pT,B,L,R][:bias][:relu|:relu6]
+ * dwc_problem_parse also checks the problem like dwc_problem_geometry. dwc_problem_print writes the canonical text, cut
+ * to `size` bytes with a terminating zero, and returns its full length (as snprintf does); DWC_PROBLEM_TEXT_MAX bytes
+ * hold any problem. */
+#define DWC_PROBLEM_TEXT_MAX 512
+DWC_API dwc_status dwc_problem_parse(const char *text, dwc_problem *problem, dwc_error *error);
+DWC_API size_t dwc_problem_print(const dwc_problem *problem, char *text, size_t size);
+
+/* Names as in the text form ("f32", "nhwc", "same", "relu6"); "?" for an unknown value. Static strings.
+ * dwc_dtype_parse and dwc_layout_parse return 0 for an unknown name. */
+DWC_API const char *dwc_dtype_name(dwc_dtype dtype);
+DWC_API const char *dwc_layout_name(dwc_layout layout);
+DWC_API const char *dwc_padding_name(dwc_padding padding);
+DWC_API const char *dwc_activation_name(dwc_activation activation);
+DWC_API dwc_dtype dwc_dtype_parse(const char *name);
+DWC_API dwc_layout dwc_layout_parse(const char *name);
+DWC_API size_t dwc_dtype_bytes(dwc_dtype dtype); /* 0 for an unknown value */
+
+/* Arrays of element type dtype from and to float64; rounds to nearest even. */
+DWC_API void dwc_convert_to_f64(dwc_dtype dtype, const void *from, double *to, int64_t count);
+DWC_API void dwc_convert_from_f64(dwc_dtype dtype, const double *from, void *to, int64_t count);
+
+/* ---- context ----------------------------------------------------------------------------------------------------- */
+
+/* Instruction sets, a later one includes the earlier ones of the same machine kind. */
+typedef enum dwc_isa { DWC_ISA_BASELINE = 1, DWC_ISA_AVX2 = 2, DWC_ISA_AVX512 = 3, DWC_ISA_BEST = 99 } dwc_isa;
+
+DWC_API const char *dwc_isa_name(dwc_isa isa);
+DWC_API dwc_isa dwc_isa_parse(const char *name); /* "baseline" "avx2" "avx512" "best"; 0 for an unknown name */
+
+/* Log topics, a bit mask. */
+enum { DWC_LOG_PLAN = 1, DWC_LOG_DISPATCH = 2, DWC_LOG_TUNE = 4, DWC_LOG_MPI = 8, DWC_LOG_ALL = 15 };
+
+/* Receives one line without newline. May be called from any thread that uses the context. */
+typedef void (*dwc_log_fn)(void *user, unsigned topic, const char *line);
+
+/* A dwc_log_fn that prints "dwconv: TOPIC: line" to stderr. */
+DWC_API void dwc_log_to_stderr(void *user, unsigned topic, const char *line);
+
+/* Bit mask for a comma list of "plan", "dispatch", "tune", "mpi", "all". DWC_INVALID_ARGUMENT names an unknown one. */
+DWC_API dwc_status dwc_log_topics_parse(const char *text, unsigned *topics, dwc_error *error);
+
+/* Memory for contexts, plans and what dwc_allocate gives. `alignment` is a power of two; `allocate` returns NULL on
+ * failure. Both may be called from any thread. */
+typedef struct dwc_allocator {
+    void *(*allocate)(void *user, size_t alignment, size_t bytes);
+    void (*release)(void *user, void *pointer);
+    void *user;
+} dwc_allocator;
+
+typedef struct dwc_context_options {
+    int threads;             /* 1 or more; 0: one per core this process may run on */
+    dwc_isa max_isa;         /* best one used; DWC_ISA_BEST: what the CPU has */
+    dwc_allocator allocator; /* all zero: the C library */
+    dwc_log_fn log;          /* NULL: silent */
+    void *log_user;
+    unsigned log_topics;
+    const char *topology; /* hwloc synthetic description in place of this machine's, for tests; NULL: this machine */
+} dwc_context_options;
+
+/* The defaults: threads 0, DWC_ISA_BEST, the C library's memory, silent. */
+DWC_API void dwc_context_options_init(dwc_context_options *options);
+
+/* Overrides options from DWC_THREADS, DWC_ISA and DWC_VERBOSE (log topics, to stderr). The only place of the library
+ * that reads the environment; a program calls it where it wants that. */
+DWC_API dwc_status dwc_context_options_from_env(dwc_context_options *options, dwc_error *error);
+
+typedef struct dwc_context dwc_context;
+
+/* options may be NULL (the defaults). A context must outlive its plans. Destroy takes NULL. */
+DWC_API dwc_status dwc_context_create(const dwc_context_options *options, dwc_context **context, dwc_error *error);
+DWC_API void dwc_context_destroy(dwc_context *context);
+
+/* The machine as planning sees it. Sizes in bytes, 0 where unknown. */
+typedef struct dwc_machine {
+    char vendor[16];   /* "AuthenticAMD"; "unknown" */
+    char cpu[64];      /* brand text */
+    int family, model; /* x86 cpuid; 0 elsewhere */
+    int cores;         /* physical cores of the machine */
+    int usable_cores;  /* cores this process may run on */
+    int numa_nodes;
+    int64_t l1d_bytes, l2_bytes, l3_bytes; /* of one cache, as one core sees it */
+    int l2_cores, l3_cores;                /* cores that share one such cache */
+    dwc_isa isa;                           /* in use: the CPU's best under the cap */
+    dwc_isa best_isa;                      /* best of the CPU */
+    char source[32];                       /* where this came from: "hwloc", "hwloc synthetic", "sysfs" */
+} dwc_machine;
+
+/* Belongs to the context. */
+DWC_API const dwc_machine *dwc_context_machine(const dwc_context *context);
+DWC_API int dwc_context_threads(const dwc_context *context);
+
+/* Memory from the context's allocator, aligned to 64 bytes, for tensors, packed filters and workspaces. NULL on
+ * failure; release takes NULL. */
+DWC_API void *dwc_allocate(const dwc_context *context, size_t bytes);
+DWC_API void dwc_release(const dwc_context *context, void *pointer);
+
+/* ---- algorithms -------------------------------------------------------------------------------------------------- */
+
+typedef struct dwc_algo_info {
+    const char *name;
+    const char *description; /* one line */
+    int automatic;           /* 0: only by name (the reference) */
+} dwc_algo_info;
+
+/* The algorithms of this build, 0 <= index < dwc_algo_count(), in the order that breaks ties. */
+DWC_API int dwc_algo_count(void);
+DWC_API dwc_algo_info dwc_algo_get(int index);
+
+/* ---- plan -------------------------------------------------------------------------------------------------------- */
+
+typedef struct dwc_plan_options {
+    const char *algo;   /* "auto" or NULL: the planner chooses; else a name */
+    const char *params; /* parameters as dwc_plan_info prints them; NULL: the algorithm's best by its cost model.
+                           Only with an algorithm's name. */
+    int threads;        /* 0: the context's */
+} dwc_plan_options;
+
+DWC_API void dwc_plan_options_init(dwc_plan_options *options);
+
+typedef struct dwc_plan dwc_plan;
+
+/* Chooses an algorithm and its parameters for the problem, without measuring. options may be NULL (the defaults).
+ * DWC_INVALID_ARGUMENT: the problem or an option; DWC_NOT_APPLICABLE: the named algorithm, with the reason.
+ * The plan keeps no pointer to problem or options. Destroy takes NULL. */
+DWC_API dwc_status dwc_plan_create(const dwc_context *context, const dwc_problem *problem,
+                                   const dwc_plan_options *options, dwc_plan **plan, dwc_error *error);
+DWC_API void dwc_plan_destroy(dwc_plan *plan);
+
+typedef struct dwc_plan_info {
+    dwc_problem problem;
+    dwc_geometry geometry;
+    const char *algo;     /* static string */
+    char params[128];     /* "name=value,..."; empty when the algorithm has none */
+    const char *kernel;   /* kernel instance, e.g. "nhwc_k3s1"; "" where there is none; static string */
+    const char *isa;      /* instruction set of the kernels */
+    int threads;          /* used by execute; fewer than asked for where the problem is too small */
+    const char *source;   /* who chose: "explicit" or "model" */
+    double model_seconds; /* the cost model's guess */
+    double error_bound; /* of max |got - exact| / max over outputs of sum |input * filter|, before the last rounding */
+    size_t packed_bytes, workspace_bytes;
+} dwc_plan_info;
+
+DWC_API void dwc_plan_get_info(const dwc_plan *plan, dwc_plan_info *info);
+
+/* One line that says all of it, for logs; as snprintf. */
+DWC_API size_t dwc_plan_describe(const dwc_plan *plan, char *text, size_t size);
+
+/* Rewrites the filter [kh,kw,c,m] into the plan's own form in `packed` (packed_bytes of dwc_plan_info, aligned to 64
+ * bytes). The result serves every execution of this plan. filter may be NULL only if it has no elements. */
+DWC_API dwc_status dwc_plan_pack_filter(const dwc_plan *plan, const void *filter, void *packed, dwc_error *error);
+
+/* Computes the output. bias is read only if the problem has one (else NULL is fine); workspace has workspace_bytes of
+ * dwc_plan_info (NULL when that is 0), aligned to 64 bytes, one per concurrent call. Pointers of empty tensors may be
+ * NULL. The output must overlap nothing else. Tensors need the alignment of their element type only. Allocates nothing
+ * and takes no lock (the thread runtime's first parallel region excepted).
+ * The bits of the output depend on neither threads, n, an image's place in the batch nor addresses. */
+DWC_API dwc_status dwc_plan_execute(const dwc_plan *plan, const void *input, const void *packed, const void *bias,
+                                    void *output, void *workspace, dwc_error *error);
+
+/* How an output compares with the exact result, computed in float64 (slow: a plain loop over all taps, threaded). */
+typedef struct dwc_verification {
+    double max_err;        /* max |got - exact| / max over outputs of (sum |input * filter| + |bias|) */
+    double tolerance;      /* what the plan's algorithm promises for max_err with this type */
+    int64_t failures;      /* outputs outside the promise (direct: each output's own bound; NaN and Inf must match) */
+    int64_t first_failure; /* element index in the output, -1 if none */
+    double got, expected;  /* there */
+    int passed;            /* 1 if failures is 0 */
+} dwc_verification;
+
+/* Checks `output` as a result of this plan on these tensors (the filter as given, not packed). */
+DWC_API dwc_status dwc_plan_verify(const dwc_plan *plan, const void *input, const void *filter, const void *bias,
+                                   const void *output, dwc_verification *result, dwc_error *error);
+
+/* ---- one call, TensorFlow's argument list ------------------------------------------------------------------------ */
+
+#define DWC_MAX_RANK 8
+typedef struct dwc_tensor {
+    dwc_dtype dtype;
+    int rank;
+    int64_t shape[DWC_MAX_RANK];
+    void *data; /* dense, row-major; not written for input and filter */
+} dwc_tensor;
+
+/* The attributes of tf.raw_ops.DepthwiseConv2dNative. */
+typedef struct dwc_tf_attributes {
+    const int64_t *strides; /* length 4, in the order of data_format: [1,sh,sw,1] or [1,1,sh,sw] */
+    int strides_count;
+    const char *padding;              /* "SAME", "VALID", "EXPLICIT" */
+    const int64_t *explicit_paddings; /* 8 numbers, before and after of each dimension; only with "EXPLICIT" */
+    int explicit_paddings_count;
+    const char *data_format;  /* "NHWC", "NCHW"; NULL: "NHWC" */
+    const int64_t *dilations; /* length 4 like strides; NULL with count 0: all 1 */
+    int dilations_count;
+} dwc_tf_attributes;
+
+/* The problem of such a call; makes every argument check of the operator. input and filter: dtype, rank and shape are
+ * read, data is not. */
+DWC_API dwc_status dwc_problem_from_tf(const dwc_tensor *input, const dwc_tensor *filter,
+                                       const dwc_tf_attributes *attributes, dwc_problem *problem, dwc_error *error);
+
+/* Plans, packs and executes once with memory of the context's allocator. output: dtype, rank and shape must be those of
+ * the result (dwc_problem_from_tf and dwc_problem_geometry tell them). */
+DWC_API dwc_status dwc_depthwise_conv2d_native(const dwc_context *context, const dwc_tensor *input,
+                                               const dwc_tensor *filter, const dwc_tf_attributes *attributes,
+                                               const dwc_tensor *output, dwc_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

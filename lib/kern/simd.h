@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Vectors for one instruction set and one element type. The including file defines one of DWC_ELEMENT_F16, _BF16, _F32,
+ * _F64 first; the instruction set is the one the compiler was told.
+ *
+ *     elem_t  as stored           uint16_t  uint16_t  float   double
+ *     acc_t   as computed         float     float     float   double
+ *     vec     LANES of acc_t, the full width of the instruction set's registers
+ *     evec    LANES of elem_t
+ *     lanes   a range lo..hi-1 of lanes, for tails and borders; memory of the other lanes is never touched
+ *
+ * GCC's and clang's vector extensions carry it; intrinsics stand only where those have no word: masks, f16,
+ * permutation. */
+#ifndef DWC_KERN_SIMD_H
+#define DWC_KERN_SIMD_H
+
+#include "kern/half.h"
+#include "kern/kern.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 64")
+#endif
+
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+
+#if defined(DWC_ELEMENT_F16) || defined(DWC_ELEMENT_BF16)
+#define HALF 1
+typedef uint16_t elem_t;
+typedef float acc_t;
+typedef int32_t lane_t;
+#elif defined(DWC_ELEMENT_F32)
+#define HALF 0
+typedef float elem_t;
+typedef float acc_t;
+typedef int32_t lane_t;
+#elif defined(DWC_ELEMENT_F64)
+#define HALF 0
+#define DOUBLE 1
+typedef double elem_t;
+typedef double acc_t;
+typedef int64_t lane_t;
+#else
+#error "define DWC_ELEMENT_F16, _BF16, _F32 or _F64"
+#endif
+
+enum { LANES = VECTOR_BYTES / sizeof(acc_t) };
+
+typedef acc_t vec __attribute__((vector_size(VECTOR_BYTES)));
+typedef lane_t ivec __attribute__((vector_size(VECTOR_BYTES)));
+typedef elem_t evec __attribute__((vector_size(LANES * sizeof(elem_t))));
+typedef acc_t vec_anywhere __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(acc_t)), may_alias));
+typedef elem_t evec_anywhere __attribute__((vector_size(LANES * sizeof(elem_t)), aligned(sizeof(elem_t)), may_alias));
+
+/* Is a vector of all lanes worth a code path of its own beside the one for a range? Masks are free in AVX-512. */
+#if defined(__AVX512F__)
+#define WHOLE_VECTORS_APART 0
+#else
+#define WHOLE_VECTORS_APART 1
+#endif
+
+/* ---- ranges of lanes --------------------------------------------------------------------------------------------- */
+
+typedef struct lanes {
+    int lo, hi;
+#if defined(__AVX512F__)
+    __mmask16 mask;
+#else
+    ivec mask; /* all ones inside */
+#endif
+} lanes;
+
+/* 0 <= lo <= hi <= LANES */
+ALWAYS_INLINE lanes v_lanes(int lo, int hi) {
+    lanes range = {.lo = lo, .hi = hi};
+#if defined(__AVX512F__)
+    range.mask = (__mmask16)(((1u << hi) - 1) & ~((1u << lo) - 1));
+#else
+    ivec iota;
+    for (int i = 0; i < LANES; i++)
+        iota[i] = i;
+    range.mask = (iota >= lo) & (iota < hi);
+#endif
+    return range;
+}
+
+ALWAYS_INLINE vec v_select(lanes range, vec inside, vec outside) {
+#if defined(__AVX512F__) && defined(DOUBLE)
+    return (vec)_mm512_mask_mov_pd((__m512d)outside, (__mmask8)range.mask, (__m512d)inside);
+#elif defined(__AVX512F__)
+    return (vec)_mm512_mask_mov_ps((__m512)outside, range.mask, (__m512)inside);
+#else
+    return (vec)(((ivec)inside & range.mask) | ((ivec)outside & ~range.mask));
+#endif
+}
+
+/* ---- elements, as stored ----------------------------------------------------------------------------------------- */
+
+ALWAYS_INLINE evec e_load(const elem_t *p) {
+    return *(const evec_anywhere *)p;
+}
+
+ALWAYS_INLINE void e_store(elem_t *p, evec v) {
+    *(evec_anywhere *)p = v;
+}
+
+/* Lane i comes from p[i]; lanes outside are 0. */
+ALWAYS_INLINE evec e_load_lanes(const elem_t *p, lanes range) {
+#if defined(__AVX512F__) && HALF
+    return (evec)_mm256_maskz_loadu_epi16(range.mask, p);
+#elif defined(__AVX512F__) && defined(DOUBLE)
+    return (evec)_mm512_maskz_loadu_pd((__mmask8)range.mask, p);
+#elif defined(__AVX512F__)
+    return (evec)_mm512_maskz_loadu_ps(range.mask, p);
+#elif defined(__AVX2__) && defined(DOUBLE)
+    return (evec)_mm256_maskload_pd(p, (__m256i)range.mask);
+#elif defined(__AVX2__) && !HALF
+    return (evec)_mm256_maskload_ps(p, (__m256i)range.mask);
+#else
+    elem_t lane[LANES] = {0};
+    for (int i = range.lo; i < range.hi; i++)
+        lane[i] = p[i];
+    return e_load(lane);
+#endif
+}
+
+ALWAYS_INLINE void e_store_lanes(elem_t *p, evec v, lanes range) {
+#if defined(__AVX512F__) && HALF
+    _mm256_mask_storeu_epi16(p, range.mask, (__m256i)v);
+#elif defined(__AVX512F__) && defined(DOUBLE)
+    _mm512_mask_storeu_pd(p, (__mmask8)range.mask, (__m512d)v);
+#elif defined(__AVX512F__)
+    _mm512_mask_storeu_ps(p, range.mask, (__m512)v);
+#elif defined(__AVX2__) && defined(DOUBLE)
+    _mm256_maskstore_pd(p, (__m256i)range.mask, (__m256d)v);
+#elif defined(__AVX2__) && !HALF
+    _mm256_maskstore_ps(p, (__m256i)range.mask, (__m256)v);
+#else
+    elem_t lane[LANES];
+    e_store(lane, v);
+    for (int i = range.lo; i < range.hi; i++)
+        p[i] = lane[i];
+#endif
+}
+
+/* Lane i comes from p[i*step]. */
+ALWAYS_INLINE evec e_load_strided(const elem_t *p, int64_t step, lanes range) {
+    elem_t lane[LANES] = {0};
+    for (int i = range.lo; i < range.hi; i++)
+        lane[i] = p[i * step];
+    return e_load(lane);
+}
+
+/* ---- conversion -------------------------------------------------------------------------------------------------- */
+
+#if HALF
+typedef uint32_t uvec __attribute__((vector_size(VECTOR_BYTES)));
+#endif
+
+/* Stored -> computed. Exact. */
+ALWAYS_INLINE vec v_widen(evec e) {
+#if defined(DWC_ELEMENT_F16) && defined(__AVX512F__)
+    return (vec)_mm512_cvtph_ps((__m256i)e);
+#elif defined(DWC_ELEMENT_F16) && defined(__AVX2__)
+    return (vec)_mm256_cvtph_ps((__m128i)e);
+#elif defined(DWC_ELEMENT_F16)
+    uvec half = __builtin_convertvector(e, uvec);
+    vec value = (vec)((half & 0x7fff) << 13) * 0x1p112f; /* see dwci_f16_to_f32 */
+    uvec infinite = (uvec)((half & 0x7c00) == 0x7c00) & 0x7f800000u;
+    return (vec)((uvec)value | infinite | ((half & 0x8000) << 16));
+#elif defined(DWC_ELEMENT_BF16)
+    return (vec)(__builtin_convertvector(e, uvec) << 16);
+#else
+    return e;
+#endif
+}
+
+/* Computed -> stored. Rounds once, to nearest even; NaN stays NaN. */
+ALWAYS_INLINE evec v_narrow(vec v) {
+#if defined(DWC_ELEMENT_F16) && defined(__AVX512F__)
+    return (evec)_mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#elif defined(DWC_ELEMENT_F16) && defined(__AVX2__)
+    return (evec)_mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#elif defined(DWC_ELEMENT_F16)
+    evec e;
+    for (int i = 0; i < LANES; i++)
+        e[i] = dwci_f16_from_f64(v[i]);
+    return e;
+#elif defined(DWC_ELEMENT_BF16)
+    uvec bits = (uvec)v;
+    uvec rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+    uvec quiet = (bits >> 16) | 0x40;
+    uvec nan = (uvec)((bits & 0x7fffffff) > 0x7f800000u);
+    return __builtin_convertvector((rounded & ~nan) | (quiet & nan), evec);
+#else
+    return v;
+#endif
+}
+
+ALWAYS_INLINE acc_t v_widen_one(elem_t value) {
+#if defined(DWC_ELEMENT_F16)
+    return dwci_f16_to_f32(value);
+#elif defined(DWC_ELEMENT_BF16)
+    return dwci_bf16_to_f32(value);
+#else
+    return value;
+#endif
+}
+
+/* ---- arithmetic -------------------------------------------------------------------------------------------------- */
+
+ALWAYS_INLINE vec v_load_acc(const acc_t *p) {
+    return *(const vec_anywhere *)p;
+}
+
+ALWAYS_INLINE vec v_splat(acc_t value) {
+    return value - (vec){0};
+}
+
+/* a + x*w, fused where the instruction set can (the build sets -ffp-contract=fast for kernels). */
+ALWAYS_INLINE vec v_multiply_add(vec a, vec x, vec w) {
+    return a + x * w;
+}
+
+/* Lane i of the result is lane index[i] of v. */
+ALWAYS_INLINE vec v_permute(vec v, ivec index) {
+#if defined(__AVX512F__) && defined(DOUBLE)
+    return (vec)_mm512_permutexvar_pd((__m512i)index, (__m512d)v);
+#elif defined(__AVX512F__)
+    return (vec)_mm512_permutexvar_ps((__m512i)index, (__m512)v);
+#elif defined(__AVX2__) && !defined(DOUBLE)
+    return (vec)_mm256_permutevar8x32_ps((__m256)v, (__m256i)index);
+#else
+    vec result;
+    for (int i = 0; i < LANES; i++)
+        result[i] = v[index[i]];
+    return result;
+#endif
+}
+
+/* x > 0 ? x : 0 and min(that, 6), NaN kept. clamp is a DWCI_CLAMP_... */
+ALWAYS_INLINE vec v_clamp(vec v, int clamp) {
+    if (clamp == DWCI_CLAMP_NONE)
+        return v;
+    v = (vec)((ivec)v & ~(ivec)(v <= 0));
+    if (clamp == DWCI_CLAMP_RELU6) {
+        ivec over = (ivec)(v > 6);
+        v = (vec)(((ivec)v & ~over) | ((ivec)v_splat(6) & over));
+    }
+    return v;
+}
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kernel table of the instruction set DWC_ISA. */
+#include "kern/kern.h"
+#include "kern/symbol.h"
+
+extern const dwci_kern_element DWCI_KERN_SYMBOL(f16), DWCI_KERN_SYMBOL(bf16), DWCI_KERN_SYMBOL(f32),
+    DWCI_KERN_SYMBOL(f64);
+
+#define TABLE2(isa) dwci_kern_##isa
+#define TABLE(isa) TABLE2(isa)
+#define TEXT2(isa) #isa
+#define TEXT(isa) TEXT2(isa)
+
+const dwci_kern_table TABLE(DWC_ISA) = {
+    .name = TEXT(DWC_ISA),
+#if defined(__FMA__) || defined(__aarch64__)
+    .fused = 1,
+#endif
+    .element = {&DWCI_KERN_SYMBOL(f16), &DWCI_KERN_SYMBOL(bf16), &DWCI_KERN_SYMBOL(f32), &DWCI_KERN_SYMBOL(f64)},
+};
