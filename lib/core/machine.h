@@ -9,4 +9,8 @@
  * machine. DWC_INVALID_ARGUMENT: a synthetic text that cannot be read, or given to a build without hwloc. */
 dwc_status dwci_machine_describe(const char *synthetic, dwc_machine *machine, dwc_error *error);
 
+/* The two sources, cores and caches only; the first in a build with hwloc only, the second never fails. */
+dwc_status dwci_machine_from_hwloc(const char *synthetic, dwc_machine *machine, dwc_error *error);
+void dwci_machine_from_sysfs(dwc_machine *machine);
+
 #endif

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Machine description by hwloc. The one file that includes it; machine_sysfs.c takes its place in a build without. */
-#include "core/cpu.h"
+/* Machine description by hwloc. The one file that includes it. */
 #include "core/error.h"
 #include "core/machine.h"
 
 #include <hwloc.h>
 #include <stdio.h>
-#include <string.h>
 
 /* Size of the data or unified cache of this level, and how many cores share one. */
 static void cache_of(hwloc_topology_t topology, hwloc_obj_type_t type, int64_t *bytes, int *cores) {
@@ -22,9 +20,7 @@ static int at_least_one(int count) {
     return count > 0 ? count : 1;
 }
 
-dwc_status dwci_machine_describe(const char *synthetic, dwc_machine *machine, dwc_error *error) {
-    memset(machine, 0, sizeof *machine);
-    dwci_cpu_identify(machine);
+dwc_status dwci_machine_from_hwloc(const char *synthetic, dwc_machine *machine, dwc_error *error) {
     hwloc_topology_t topology;
     if (hwloc_topology_init(&topology))
         return dwci_fail(error, DWC_OUT_OF_MEMORY, "hwloc: a topology could not be created");

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Machine description from Linux's sysfs, for a build without hwloc. A CPU counts as a core here, and NUMA nodes are
+/* Machine description from Linux's sysfs, where hwloc is not there. A CPU counts as a core here, and NUMA nodes are
  * not told apart. */
 #define _GNU_SOURCE
-#include "core/cpu.h"
-#include "core/error.h"
 #include "core/machine.h"
 
 #include <sched.h>
@@ -43,11 +41,7 @@ static int sysfs_list_length(const char *path) {
     return count;
 }
 
-dwc_status dwci_machine_describe(const char *synthetic, dwc_machine *machine, dwc_error *error) {
-    memset(machine, 0, sizeof *machine);
-    dwci_cpu_identify(machine);
-    if (synthetic)
-        return dwci_fail(error, DWC_INVALID_ARGUMENT, "topology: this build has no hwloc to read '%.128s'", synthetic);
+void dwci_machine_from_sysfs(dwc_machine *machine) {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     cpu_set_t bound;
     machine->cores = online > 0 ? (int)online : 1;
@@ -82,5 +76,4 @@ dwc_status dwci_machine_describe(const char *synthetic, dwc_machine *machine, dw
             machine->l3_bytes = bytes, machine->l3_cores = sharers;
     }
     snprintf(machine->source, sizeof machine->source, "sysfs");
-    return DWC_OK;
 }

@@ -61,8 +61,6 @@ static dwc_status resolve(dimension *d, dwc_padding padding, dwc_error *error) {
     if (padding == DWC_SAME) {
         int64_t span; /* from the first tap of the first output to the last tap of the last one */
         d->out = d->in / d->stride + (d->in % d->stride != 0);
-        if (d->out == 0)
-            return DWC_OK;
         if (__builtin_add_overflow((d->out - 1) * d->stride, eff, &span))
             return dwci_fail(error, DWC_INVALID_ARGUMENT,
                              "%s: %" PRId64 " taps at %s %" PRId64 " on %s %" PRId64 " overflow 64 bits", d->k_name,

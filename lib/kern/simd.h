@@ -23,6 +23,8 @@
 #endif
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
+/* For what takes many instructions, so that unrolled loops stay small. */
+#define NEVER_INLINE static __attribute__((noinline, unused))
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
@@ -117,6 +119,20 @@ ALWAYS_INLINE void e_store(elem_t *p, evec v) {
     *(evec_anywhere *)p = v;
 }
 
+NEVER_INLINE evec e_load_one_by_one(const elem_t *p, int64_t step, int lo, int hi) {
+    elem_t lane[LANES] = {0};
+    for (int i = lo; i < hi; i++)
+        lane[i] = p[i * step];
+    return e_load(lane);
+}
+
+NEVER_INLINE void e_store_one_by_one(elem_t *p, evec v, int lo, int hi) {
+    elem_t lane[LANES];
+    e_store(lane, v);
+    for (int i = lo; i < hi; i++)
+        p[i] = lane[i];
+}
+
 /* Lane i comes from p[i]; lanes outside are 0. */
 ALWAYS_INLINE evec e_load_lanes(const elem_t *p, lanes range) {
 #if defined(__AVX512F__) && HALF
@@ -130,10 +146,7 @@ ALWAYS_INLINE evec e_load_lanes(const elem_t *p, lanes range) {
 #elif defined(__AVX2__) && !HALF
     return (evec)_mm256_maskload_ps(p, (__m256i)range.mask);
 #else
-    elem_t lane[LANES] = {0};
-    for (int i = range.lo; i < range.hi; i++)
-        lane[i] = p[i];
-    return e_load(lane);
+    return e_load_one_by_one(p, 1, range.lo, range.hi);
 #endif
 }
 
@@ -149,19 +162,13 @@ ALWAYS_INLINE void e_store_lanes(elem_t *p, evec v, lanes range) {
 #elif defined(__AVX2__) && !HALF
     _mm256_maskstore_ps(p, (__m256i)range.mask, (__m256)v);
 #else
-    elem_t lane[LANES];
-    e_store(lane, v);
-    for (int i = range.lo; i < range.hi; i++)
-        p[i] = lane[i];
+    e_store_one_by_one(p, v, range.lo, range.hi);
 #endif
 }
 
 /* Lane i comes from p[i*step]. */
 ALWAYS_INLINE evec e_load_strided(const elem_t *p, int64_t step, lanes range) {
-    elem_t lane[LANES] = {0};
-    for (int i = range.lo; i < range.hi; i++)
-        lane[i] = p[i * step];
-    return e_load(lane);
+    return e_load_one_by_one(p, step, range.lo, range.hi);
 }
 
 /* ---- conversion -------------------------------------------------------------------------------------------------- */
@@ -188,6 +195,11 @@ ALWAYS_INLINE vec v_widen(evec e) {
 #endif
 }
 
+NEVER_INLINE void narrow_one_by_one(const acc_t *from, uint16_t *to) {
+    for (int i = 0; i < LANES; i++)
+        to[i] = dwci_f16_from_f64(from[i]);
+}
+
 /* Computed -> stored. Rounds once, to nearest even; NaN stays NaN. */
 ALWAYS_INLINE evec v_narrow(vec v) {
 #if defined(DWC_ELEMENT_F16) && defined(__AVX512F__)
@@ -195,10 +207,11 @@ ALWAYS_INLINE evec v_narrow(vec v) {
 #elif defined(DWC_ELEMENT_F16) && defined(__AVX2__)
     return (evec)_mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 #elif defined(DWC_ELEMENT_F16)
-    evec e;
-    for (int i = 0; i < LANES; i++)
-        e[i] = dwci_f16_from_f64(v[i]);
-    return e;
+    acc_t from[LANES];
+    uint16_t to[LANES];
+    *(vec_anywhere *)from = v;
+    narrow_one_by_one(from, to);
+    return e_load((const elem_t *)to);
 #elif defined(DWC_ELEMENT_BF16)
     uvec bits = (uvec)v;
     uvec rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
@@ -230,24 +243,36 @@ ALWAYS_INLINE vec v_splat(acc_t value) {
     return value - (vec){0};
 }
 
-/* a + x*w, fused where the instruction set can (the build sets -ffp-contract=fast for kernels). */
+/* a + x*w, fused where the instruction set can. By intrinsics: a compiler that contracts a + x*w by itself leaves some out
+ * (across basic blocks), and the bits would depend on where. */
 ALWAYS_INLINE vec v_multiply_add(vec a, vec x, vec w) {
+#if defined(__AVX512F__) && defined(DOUBLE)
+    return (vec)_mm512_fmadd_pd((__m512d)x, (__m512d)w, (__m512d)a);
+#elif defined(__AVX512F__)
+    return (vec)_mm512_fmadd_ps((__m512)x, (__m512)w, (__m512)a);
+#elif defined(__FMA__) && defined(DOUBLE)
+    return (vec)_mm256_fmadd_pd((__m256d)x, (__m256d)w, (__m256d)a);
+#elif defined(__FMA__)
+    return (vec)_mm256_fmadd_ps((__m256)x, (__m256)w, (__m256)a);
+#else
     return a + x * w;
+#endif
 }
 
-/* Lane i of the result is lane index[i] of v. */
-ALWAYS_INLINE vec v_permute(vec v, ivec index) {
+/* Lane i comes from p[index[i]], widened; all indices lie in the range. */
+ALWAYS_INLINE vec v_load_permuted(const elem_t *p, lanes range, ivec index) {
 #if defined(__AVX512F__) && defined(DOUBLE)
-    return (vec)_mm512_permutexvar_pd((__m512i)index, (__m512d)v);
+    return (vec)_mm512_permutexvar_pd((__m512i)index, (__m512d)e_load_lanes(p, range));
 #elif defined(__AVX512F__)
-    return (vec)_mm512_permutexvar_ps((__m512i)index, (__m512)v);
-#elif defined(__AVX2__) && !defined(DOUBLE)
-    return (vec)_mm256_permutevar8x32_ps((__m256)v, (__m256i)index);
+    return (vec)_mm512_permutexvar_ps((__m512i)index, (__m512)v_widen(e_load_lanes(p, range)));
+#elif defined(__AVX2__) && defined(DWC_ELEMENT_F32)
+    return (vec)_mm256_permutevar8x32_ps((__m256)e_load_lanes(p, range), (__m256i)index);
 #else
-    vec result;
+    (void)range;
+    evec e;
     for (int i = 0; i < LANES; i++)
-        result[i] = v[index[i]];
-    return result;
+        e[i] = p[index[i]];
+    return v_widen(e);
 #endif
 }
 

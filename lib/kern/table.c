@@ -13,7 +13,7 @@ extern const dwci_kern_element DWCI_KERN_SYMBOL(f16), DWCI_KERN_SYMBOL(bf16), DW
 
 const dwci_kern_table TABLE(DWC_ISA) = {
     .name = TEXT(DWC_ISA),
-#if defined(__FMA__) || defined(__aarch64__)
+#if defined(__FMA__)
     .fused = 1,
 #endif
     .element = {&DWCI_KERN_SYMBOL(f16), &DWCI_KERN_SYMBOL(bf16), &DWCI_KERN_SYMBOL(f32), &DWCI_KERN_SYMBOL(f64)},
