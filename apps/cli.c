@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Failures, contexts and output shared by all commands; see cli.h.
+ * A failure keeps its first text: what is reported later, while cleaning up, is a consequence of it. */
+#define _GNU_SOURCE
+#include "cli.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+int fail(cli_failure *failure, int code, const char *format, ...) {
+    if (failure->code)
+        return failure->code;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(failure->text, sizeof failure->text, format, arguments);
+    va_end(arguments);
+    failure->code = code;
+    return code;
+}
+
+int fail_file(cli_failure *failure, const char *path, const char *what, int error_number) {
+    return fail(failure, EXIT_FAILED, "%s: cannot %s: %s", path, what, strerror(error_number));
+}
+
+int fail_library(cli_failure *failure, const char *where, const dwc_error *error) {
+    int usage = error->status == DWC_INVALID_ARGUMENT || error->status == DWC_NOT_APPLICABLE;
+    return fail(failure, usage ? EXIT_USAGE : EXIT_FAILED, "%s%s%s", where ? where : "", where ? ": " : "",
+                error->message);
+}
+
+int cli_context(const common_options *common, int threads, dwc_isa max_isa, dwc_context **context, unsigned *log_topics,
+                cli_failure *failure) {
+    dwc_context_options options;
+    dwc_error error;
+    dwc_context_options_init(&options);
+    if (dwc_context_options_from_env(&options, &error))
+        return fail_library(failure, NULL, &error);
+    if (threads)
+        options.threads = threads;
+    if (max_isa)
+        options.max_isa = max_isa;
+    if (common->verbose) {
+        options.log = dwc_log_to_stderr;
+        options.log_topics = DWC_LOG_ALL;
+    }
+    if (log_topics)
+        *log_topics = options.log_topics;
+    if (dwc_context_create(&options, context, &error))
+        return fail_library(failure, NULL, &error);
+    return EXIT_DONE;
+}
+
+int cli_flush_output(cli_failure *failure) {
+    errno = 0;
+    int lost = ferror(stdout);
+    if (fflush(stdout) || lost)
+        return fail_file(failure, "standard output", "write", errno ? errno : EIO);
+    return EXIT_DONE;
+}
+
+double cli_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}

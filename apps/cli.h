@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What all commands of the program share: exit codes, the one-line error, the command table's row, checked output.
+ *
+ *     main: find the command -> options_parse into command->values -> command->run -> print the failure, if any
+ *
+ * A function that can fail takes a `cli_failure *` last and returns an exit code, 0 when all went well. Only main
+ * prints a failure, so that an error is exactly one line and nothing stays half done on the way out. */
+#ifndef CLI_H
+#define CLI_H
+
+#include "dwconv.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+typedef struct cli_failure {
+    int code;
+    char text[9000]; /* two paths of 4096 bytes and what is said about them */
+} cli_failure;
+
+/* Notes what went wrong and returns `code`. */
+int fail(cli_failure *failure, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* "PATH: cannot WHAT: text of the error number", EXIT_FAILED: for files that cannot be opened, read or written. */
+int fail_file(cli_failure *failure, const char *path, const char *what, int error_number);
+
+/* An error of the library, after "WHERE: " unless where is NULL. Bad arguments are EXIT_USAGE, all else EXIT_FAILED. */
+int fail_library(cli_failure *failure, const char *where, const dwc_error *error);
+
+/* Options every command has; the first member of each command's options. */
+typedef struct common_options {
+    int verbose, help, version;
+} common_options;
+
+typedef struct cli_option cli_option;
+
+typedef struct cli_command {
+    const char *name;
+    const char *summary; /* one line for the list of commands */
+    const char *usage;   /* what follows "dwconv NAME " */
+    const char *about;   /* paragraphs before the options, each line ends with \n */
+    const cli_option *options;
+    void *values; /* the command's options struct, holding the defaults; starts with common_options */
+    int (*run)(cli_failure *failure);
+} cli_command;
+
+extern const cli_command conv_command, info_command, check_command;
+
+/* A context from the defaults, the environment and the options, in this order. threads 0 and max_isa 0: not given.
+ * log_topics (may be NULL) tells what the user wants to hear about. */
+int cli_context(const common_options *common, int threads, dwc_isa max_isa, dwc_context **context, unsigned *log_topics,
+                cli_failure *failure);
+
+/* Flushes stdout; EXIT_FAILED if anything written there was lost. */
+int cli_flush_output(cli_failure *failure);
+
+/* Seconds of a clock that never goes back. */
+double cli_seconds(void);
+
+#endif

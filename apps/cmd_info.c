@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `dwconv info`: what this build and this machine are; as text or as one JSON object.
+ *
+ *     sections: program (always), --machine, --algos, --env; all of them when none is asked for
+ *
+ * Each section is collected as a JSON object first; the text is printed from it, so that both say the same. */
+#define _GNU_SOURCE
+#include "cli.h"
+#include "options.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct info_options {
+    common_options common;
+    int algos, machine, env, json;
+} info_options;
+
+static info_options options;
+
+#define AT(field) .offset = offsetof(info_options, field)
+
+static const cli_option table[] = {
+    {"--algos", NULL, "the algorithms", option_flag, AT(algos)},
+    {"--machine", NULL, "processor, instruction sets, caches, cores", option_flag, AT(machine)},
+    {"--env", NULL, "the DWC_ environment variables and their values", option_flag, AT(env)},
+    {"--json", NULL, "print a JSON object", option_flag, AT(json)},
+    OPTIONS_COMMON,
+    {0},
+};
+
+/* Variables the library knows (dwc_context_options_from_env). */
+static const struct {
+    const char *name, *meaning;
+} variables[] = {
+    {"DWC_ISA", "best instruction set to use: baseline, avx2, avx512, best"},
+    {"DWC_THREADS", "number of threads"},
+    {"DWC_VERBOSE", "what to report: plan, dispatch, tune, mpi, all"},
+};
+
+enum { variable_count = sizeof variables / sizeof *variables };
+
+/* ---- sections ---------------------------------------------------------------------------------------------------- */
+
+static json_t *describe_program(void) {
+    return json_pack("{s:s, s:s}", "version", dwc_version(), "build", dwc_build_info());
+}
+
+/* Names of the instruction sets up to the best the CPU has. */
+static json_t *describe_sets(dwc_isa best) {
+    json_t *names = json_array();
+    for (int isa = DWC_ISA_BASELINE; isa <= (int)best; isa++)
+        json_array_append_new(names, json_string(dwc_isa_name((dwc_isa)isa)));
+    return names;
+}
+
+static json_t *describe_machine(const dwc_context *context) {
+    const dwc_machine *machine = dwc_context_machine(context);
+    const struct {
+        const char *name;
+        int64_t value;
+    } numbers[] = {
+        {"family", machine->family},
+        {"model", machine->model},
+        {"cores", machine->cores},
+        {"usable_cores", machine->usable_cores},
+        {"threads", dwc_context_threads(context)},
+        {"numa_nodes", machine->numa_nodes},
+        {"l1d_bytes", machine->l1d_bytes},
+        {"l2_bytes", machine->l2_bytes},
+        {"l2_cores", machine->l2_cores},
+        {"l3_bytes", machine->l3_bytes},
+        {"l3_cores", machine->l3_cores},
+    };
+    json_t *object = json_pack("{s:s, s:s, s:s, s:o}", "cpu", machine->cpu, "vendor", machine->vendor, "isa",
+                               dwc_isa_name(machine->isa), "isa_available", describe_sets(machine->best_isa));
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        json_object_set_new(object, numbers[i].name, json_integer(numbers[i].value));
+    json_object_set_new(object, "source", json_string(machine->source));
+    return object;
+}
+
+static json_t *describe_algos(void) {
+    json_t *object = json_object();
+    for (int i = 0; i < dwc_algo_count(); i++) {
+        dwc_algo_info algo = dwc_algo_get(i);
+        json_object_set_new(object, algo.name,
+                            json_sprintf("%s%s", algo.description, algo.automatic ? "" : " (only by name)"));
+    }
+    return object;
+}
+
+/* Known variables, null when unset, and any others that start with DWC_: likely misspelt. */
+static json_t *describe_env(void) {
+    json_t *object = json_object();
+    for (int i = 0; i < variable_count; i++)
+        json_object_set_new(object, variables[i].name, json_null());
+    for (char **entry = environ; entry && *entry; entry++) {
+        size_t length = strcspn(*entry, "=");
+        char name[64];
+        if (strncmp(*entry, "DWC_", 4) || length >= sizeof name || !(*entry)[length])
+            continue;
+        memcpy(name, *entry, length);
+        name[length] = 0;
+        json_t *value = json_string(*entry + length + 1);
+        json_object_set_new(object, name, value ? value : json_string("(not UTF-8)"));
+    }
+    return object;
+}
+
+/* ---- text -------------------------------------------------------------------------------------------------------- */
+
+static void print_value(json_t *value) {
+    size_t i;
+    json_t *item;
+    if (json_is_string(value))
+        printf("%s", json_string_value(value));
+    if (json_is_integer(value))
+        printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    if (json_is_null(value))
+        printf("(not set)");
+    json_array_foreach(value, i, item) printf("%s%s", i ? " " : "", json_string_value(item));
+    printf("\n");
+}
+
+static const char *meaning(const char *name) {
+    for (int i = 0; i < variable_count; i++)
+        if (!strcmp(name, variables[i].name))
+            return variables[i].meaning;
+    return NULL;
+}
+
+static void print_section(const char *title, json_t *section) {
+    const char *name;
+    json_t *value;
+    printf("%s\n", title);
+    json_object_foreach(section, name, value) {
+        printf("  %-14s ", name);
+        print_value(value);
+        if (!strcmp(title, "env"))
+            printf("  %-14s %s\n", "", meaning(name) ? meaning(name) : "unknown to dwconv, ignored");
+    }
+}
+
+static int print_report(json_t *report, cli_failure *failure) {
+    const char *title;
+    json_t *section;
+    if (options.json) {
+        if (json_dumpf(report, stdout, JSON_INDENT(2)) && !ferror(stdout))
+            return fail(failure, EXIT_FAILED, "out of memory for the report");
+        printf("\n");
+    } else {
+        json_object_foreach(report, title, section) print_section(title, section);
+    }
+    return EXIT_DONE;
+}
+
+static int run_info(cli_failure *failure) {
+    dwc_context *context;
+    int all = !options.algos && !options.machine && !options.env;
+    if (cli_context(&options.common, 0, (dwc_isa)0, &context, NULL, failure))
+        return failure->code;
+    json_t *report = json_object();
+    json_object_set_new(report, "program", describe_program());
+    if (all || options.machine)
+        json_object_set_new(report, "machine", describe_machine(context));
+    if (all || options.algos)
+        json_object_set_new(report, "algos", describe_algos());
+    if (all || options.env)
+        json_object_set_new(report, "env", describe_env());
+    int code = print_report(report, failure);
+    json_decref(report);
+    dwc_context_destroy(context);
+    return code;
+}
+
+const cli_command info_command = {
+    .name = "info",
+    .summary = "describe this build and this machine",
+    .usage = "[OPTIONS]",
+    .about = "Prints the version and, as asked for, machine, algorithms and environment; all of them when\n"
+             "nothing is asked for.\n",
+    .options = table,
+    .values = &options,
+    .run = run_info,
+};

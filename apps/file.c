@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Input and output files; see file.h.
+ * The partial file is locked (flock) while it is written: two jobs with the same output must not rename each other's
+ * unfinished data. File systems without locks do without. A signal's handler removes the partial file itself, so that
+ * the program stops at once however long a chunk takes. */
+#define _GNU_SOURCE
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *volatile partial_to_remove;
+
+static void remove_partial_and_die(int number) {
+    if (partial_to_remove)
+        unlink(partial_to_remove);
+    signal(number, SIG_DFL);
+    raise(number); /* stays pending until this handler returns */
+}
+
+/* A signal that was ignored when the program started (nohup) stays ignored. */
+static void watch_signals(void) {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct sigaction action;
+        if (sigaction(numbers[i], NULL, &action) || action.sa_handler == SIG_IGN)
+            continue;
+        memset(&action, 0, sizeof action);
+        action.sa_handler = remove_partial_and_die;
+        sigaction(numbers[i], &action, NULL);
+    }
+}
+
+/* ---- input ------------------------------------------------------------------------------------------------------- */
+
+int input_open(const char *path, input_file *file, cli_failure *failure) {
+    struct stat info;
+    *file = (input_file){.path = path, .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)}; /* a pipe would block */
+    if (file->fd < 0)
+        return fail_file(failure, path, "open", errno);
+    if (fstat(file->fd, &info))
+        return fail_file(failure, path, "read", errno);
+    if (S_ISDIR(info.st_mode))
+        return fail_file(failure, path, "read", EISDIR);
+    if (!S_ISREG(info.st_mode))
+        return fail(failure, EXIT_USAGE, "%s: not a regular file (pipes and devices cannot be read at offsets)", path);
+    file->bytes = info.st_size;
+    file->device = info.st_dev;
+    file->inode = info.st_ino;
+    return EXIT_DONE;
+}
+
+int input_read(const input_file *file, void *buffer, int64_t bytes, int64_t offset, cli_failure *failure) {
+    for (char *at = buffer; bytes > 0;) {
+        ssize_t count = pread(file->fd, at, (size_t)bytes, offset);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return fail_file(failure, file->path, "read", errno);
+        if (count == 0)
+            return fail(failure, EXIT_FAILED, "%s: became shorter while it was read: nothing at byte %lld of %lld",
+                        file->path, (long long)offset, (long long)file->bytes);
+        at += count;
+        bytes -= count;
+        offset += count;
+    }
+    return EXIT_DONE;
+}
+
+void input_close(input_file *file) {
+    if (file->path && file->fd >= 0)
+        close(file->fd);
+    *file = (input_file){0};
+}
+
+/* ---- output ------------------------------------------------------------------------------------------------------ */
+
+/* The input that `info` describes, NULL if it is none of them. */
+static const input_file *find_input(const struct stat *info, const input_file *inputs, int count) {
+    for (int i = 0; i < count; i++)
+        if (inputs[i].path && inputs[i].device == info->st_dev && inputs[i].inode == info->st_ino)
+            return &inputs[i];
+    return NULL;
+}
+
+static char *partial_path(const char *path) {
+    char *partial = NULL;
+    return asprintf(&partial, "%s.partial", path) < 0 ? NULL : partial;
+}
+
+int output_check(const char *path, int replace, const input_file *inputs, int count, cli_failure *failure) {
+    struct stat info;
+    const input_file *same;
+    char *partial = partial_path(path);
+    if (partial && !stat(partial, &info) && (same = find_input(&info, inputs, count)))
+        fail(failure, EXIT_USAGE, "%s: would overwrite the input %s", partial, same->path);
+    free(partial);
+    if (failure->code)
+        return failure->code;
+
+    if (stat(path, &info) && lstat(path, &info))
+        return EXIT_DONE; /* nothing there */
+    if (S_ISDIR(info.st_mode))
+        return fail_file(failure, path, "write", EISDIR);
+    if ((same = find_input(&info, inputs, count)))
+        return fail(failure, EXIT_USAGE, "%s: is the same file as the input %s", path, same->path);
+    if (!replace)
+        return fail(failure, EXIT_USAGE, "%s: exists already (--force replaces it)", path);
+    if (!S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode))
+        return fail(failure, EXIT_USAGE, "%s: not a regular file", path);
+    return EXIT_DONE;
+}
+
+/* Locks and empties the open partial file. What is found under the name is a stopped job's rest, or another running
+ * job's file, which may be renamed between open and lock: then the name no longer leads to it. */
+static int take_partial(output_file *file, cli_failure *failure) {
+    struct stat opened, named;
+    if (flock(file->fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+        return fail(failure, EXIT_FAILED, "%s: another job is writing it", file->partial);
+    if (fstat(file->fd, &opened) || lstat(file->partial, &named))
+        return fail_file(failure, file->partial, "write", errno);
+    if (opened.st_dev != named.st_dev || opened.st_ino != named.st_ino)
+        return fail(failure, EXIT_FAILED, "%s: another job has just finished it", file->partial);
+    if (!S_ISREG(opened.st_mode))
+        return fail(failure, EXIT_USAGE, "%s: not a regular file", file->partial);
+    if (ftruncate(file->fd, 0))
+        return fail_file(failure, file->partial, "write", errno);
+    return EXIT_DONE;
+}
+
+/* Takes the room on disk at once, where the file system can: a full disk is better known before hours of work. */
+static int reserve(const output_file *file, int64_t bytes, cli_failure *failure) {
+    int error;
+    do
+        error = bytes && fallocate(file->fd, 0, 0, bytes) ? errno : 0;
+    while (error == EINTR);
+    if (error == ENOSPC || error == EFBIG || error == EDQUOT)
+        return fail_file(failure, file->partial, "write", error);
+    return EXIT_DONE;
+}
+
+/* Closes without removing, for a file that is not ours (any more). */
+static void forget(output_file *file) {
+    partial_to_remove = NULL;
+    if (file->fd >= 0)
+        close(file->fd);
+    free(file->partial);
+    *file = (output_file){0};
+}
+
+int output_open(const char *path, int replace, int64_t bytes, output_file *file, cli_failure *failure) {
+    *file = (output_file){.path = path, .partial = partial_path(path), .fd = -1, .replace = replace};
+    if (!file->partial)
+        return fail(failure, EXIT_FAILED, "out of memory");
+    file->fd = open(file->partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+    int code = file->fd < 0 ? fail_file(failure, file->partial, "write", errno) : take_partial(file, failure);
+    if (code) {
+        forget(file);
+        return code;
+    }
+    partial_to_remove = file->partial;
+    watch_signals();
+    return reserve(file, bytes, failure);
+}
+
+int output_write(const output_file *file, const void *buffer, int64_t bytes, int64_t offset, cli_failure *failure) {
+    for (const char *at = buffer; bytes > 0;) {
+        ssize_t count = pwrite(file->fd, at, (size_t)bytes, offset);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            return fail_file(failure, file->partial, "write", count ? errno : ENOSPC);
+        at += count;
+        bytes -= count;
+        offset += count;
+    }
+    return EXIT_DONE;
+}
+
+/* Makes a rename durable. The data is safe already and many file systems cannot sync a directory: errors do not count.
+ */
+static void sync_directory(const char *path) {
+    char *copy = strdup(path);
+    int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+    free(copy);
+}
+
+/* Renames; without `replace` a file that has appeared under the name meanwhile stays, where the file system can do so.
+ */
+static int give_name(const output_file *file) {
+    if (!file->replace) {
+        if (!renameat2(AT_FDCWD, file->partial, AT_FDCWD, file->path, RENAME_NOREPLACE))
+            return 0;
+        if (errno != EINVAL && errno != ENOSYS)
+            return -1;
+    }
+    return rename(file->partial, file->path);
+}
+
+int output_commit(output_file *file, cli_failure *failure) {
+    if (fsync(file->fd))
+        return fail_file(failure, file->partial, "write", errno);
+    if (give_name(file))
+        return fail_file(failure, file->path, "write", errno);
+    sync_directory(file->path);
+    forget(file);
+    return EXIT_DONE;
+}
+
+void output_discard(output_file *file) {
+    if (!file->path)
+        return;
+    unlink(file->partial);
+    forget(file);
+}

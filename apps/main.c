@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The program dwconv: finds the command, parses its options, runs it and prints its failure.
+ *
+ *     dwconv COMMAND [OPTIONS]     dwconv help [COMMAND]     dwconv --help     dwconv --version
+ *
+ * A new command is one file with a `const cli_command` and one line in the table below. */
+#include "cli.h"
+#include "options.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int run_help(cli_failure *failure);
+
+typedef struct help_options {
+    common_options common;
+    const char *topic;
+} help_options;
+
+static help_options help_values;
+
+static const cli_option help_table[] = {
+    {"COMMAND", "COMMAND", "the command to explain; all are listed without", option_text, offsetof(help_options, topic),
+     0, 0, NULL, 0},
+    OPTIONS_COMMON,
+    {0},
+};
+
+static const cli_command help_command = {
+    .name = "help",
+    .summary = "explain the program or a command",
+    .usage = "[COMMAND]",
+    .about = "Explains a command and its options.\n",
+    .options = help_table,
+    .values = &help_values,
+    .run = run_help,
+};
+
+static const cli_command *const commands[] = {&conv_command, &info_command, &check_command, &help_command};
+enum { command_count = sizeof commands / sizeof *commands };
+
+static const cli_command *find_command(const char *name) {
+    for (int i = 0; i < command_count; i++)
+        if (!strcmp(commands[i]->name, name))
+            return commands[i];
+    return NULL;
+}
+
+static void print_overview(void) {
+    printf("usage: dwconv COMMAND [OPTIONS]\n\n"
+           "Depthwise 2-D convolution on CPUs, as TensorFlow's depthwise_conv2d_native defines it.\n\n"
+           "commands:\n");
+    for (int i = 0; i < command_count; i++)
+        printf("  %-8s %s\n", commands[i]->name, commands[i]->summary);
+    printf("\n'dwconv help COMMAND' explains a command; 'dwconv --version' prints the version.\n"
+           "Exit status: 0 done, 1 failed, 2 bad usage or bad input.\n");
+}
+
+static void print_help(const cli_command *command) {
+    printf("usage: dwconv %s %s\n\n%s\noptions:\n", command->name, command->usage, command->about);
+    options_print(command->options, stdout);
+}
+
+static void print_version(void) {
+    printf("dwconv %s\n", dwc_version());
+}
+
+static int run_help(cli_failure *failure) {
+    const cli_command *command = help_values.topic ? find_command(help_values.topic) : NULL;
+    if (help_values.topic && !command)
+        return fail(failure, EXIT_USAGE, "unknown command '%s'", help_values.topic);
+    if (command)
+        print_help(command);
+    else
+        print_overview();
+    return EXIT_DONE;
+}
+
+static int run_command(const cli_command *command, int argc, char **argv, cli_failure *failure) {
+    const common_options *common = command->values;
+    int code = options_parse(command->options, argc, argv, command->values, failure);
+    if (code)
+        return code;
+    if (common->help)
+        print_help(command);
+    else if (common->version)
+        print_version();
+    else
+        code = command->run(failure);
+    return code;
+}
+
+/* Prints "dwconv COMMAND: text" as exactly one line, whatever bytes a file name holds, in one write. */
+static void print_failure(const cli_command *command, const cli_failure *failure) {
+    static char line[4 * sizeof failure->text];
+    char *end = line;
+    for (const unsigned char *at = (const unsigned char *)failure->text; *at; at++)
+        end += sprintf(end, *at < 32 || *at == 127 ? "\\x%02x" : "%c", *at);
+    fprintf(stderr, "dwconv%s%s: %s\n", command ? " " : "", command ? command->name : "", line);
+}
+
+int main(int argc, char **argv) {
+    static cli_failure failure;
+    const cli_command *command = NULL;
+    int code = EXIT_DONE;
+
+    /* A file-size limit shall be an error of the write, not a signal that leaves a partial file behind. */
+    signal(SIGXFSZ, SIG_IGN);
+    if (argc < 2)
+        code = fail(&failure, EXIT_USAGE, "no command given; 'dwconv help' lists them");
+    else if (!strcmp(argv[1], "--help"))
+        print_overview();
+    else if (!strcmp(argv[1], "--version"))
+        print_version();
+    else if ((command = find_command(argv[1])))
+        code = run_command(command, argc - 2, argv + 2, &failure);
+    else
+        code = fail(&failure, EXIT_USAGE, "unknown command '%s'; 'dwconv help' lists them", argv[1]);
+
+    int lost = cli_flush_output(&failure);
+    if (failure.code)
+        print_failure(command, &failure);
+    return code ? code : lost;
+}

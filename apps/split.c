@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Cutting a batch into pieces; see split.h.
+ * Buffer sizes follow from the piece, packed filter and workspace only from its plan. So: take the largest piece whose
+ * buffers fit beside what plans were seen to need so far, ask the plans of all its shapes, and take a smaller one until
+ * they agree. Each round is smaller than the one before, hence it ends. */
+#include "split.h"
+
+#include <inttypes.h>
+
+/* Pieces larger than this make nothing faster: a chunk is then many times the work of starting it, and buffers that
+ * stay small stay in the caches and the translation buffers. */
+enum { streaming_bytes = 64 << 20 };
+
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* Sums and products of byte counts, INT64_MAX for more than that. */
+static int64_t add(int64_t a, int64_t b) {
+    int64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
+static int64_t multiply(int64_t a, int64_t b) {
+    int64_t product;
+    return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
+}
+
+/* Rows of input under `rows` rows of output, padding included; never more than the padded image has. */
+static int64_t rows_under(const dwc_problem *problem, int64_t rows) {
+    return (rows - 1) * problem->sh + (problem->kh - 1) * problem->dh + 1;
+}
+
+static void measure_buffers(stream_split *split) {
+    const dwc_problem *p = &split->whole;
+    const dwc_geometry *g = &split->geometry;
+    int64_t input_rows = split->rows == g->oh ? p->h : least(p->h, rows_under(p, split->rows));
+    int64_t element = (int64_t)g->element_bytes;
+    split->input_bytes = multiply(split->images, input_rows * p->w * p->c * element);
+    split->output_bytes = multiply(split->images, split->rows * g->ow * g->oc * element);
+}
+
+static int64_t total_bytes(const stream_split *split) {
+    int64_t plan = add(split->packed_bytes, split->scratch_bytes);
+    return add(add(split->fixed_bytes, plan), add(split->input_bytes, split->output_bytes));
+}
+
+static int64_t bands(const stream_split *split) {
+    return (split->geometry.oh - 1) / split->rows + 1;
+}
+
+int64_t split_count(const stream_split *split) {
+    if (split->geometry.output_elements == 0)
+        return 0;
+    return ((split->whole.n - 1) / split->images + 1) * bands(split);
+}
+
+/* The band's problem: its windows start at input row `first` and end at `last`, which may lie in the padding. */
+static void cut_band(const stream_split *split, stream_piece *piece) {
+    dwc_problem *p = &piece->problem;
+    int64_t first = piece->row * p->sh - split->geometry.pad_top;
+    int64_t last = first + rows_under(p, piece->rows) - 1;
+    int64_t low = first < 0 ? 0 : first;
+    int64_t high = least(last, p->h - 1);
+    piece->input_rows = high < low ? 0 : high - low + 1;
+    piece->input_row = piece->input_rows ? low : 0;
+    p->h = piece->input_rows;
+    p->padding = DWC_EXPLICIT;
+    p->pad_top = piece->input_rows ? low - first : last - first + 1;
+    p->pad_bottom = piece->input_rows ? last - high : 0;
+    p->pad_left = split->geometry.pad_left;
+    p->pad_right = split->geometry.pad_right;
+}
+
+stream_piece split_piece(const stream_split *split, int64_t index) {
+    stream_piece piece = {.problem = split->whole, .input_rows = split->whole.h};
+    piece.image = index / bands(split) * split->images;
+    piece.row = index % bands(split) * split->rows;
+    piece.rows = least(split->rows, split->geometry.oh - piece.row);
+    piece.problem.n = least(split->images, split->whole.n - piece.image);
+    if (split->rows < split->geometry.oh)
+        cut_band(split, &piece);
+    return piece;
+}
+
+int split_same_plan(const stream_piece *a, const stream_piece *b) {
+    const dwc_problem *p = &a->problem, *q = &b->problem;
+    return p->n == q->n && p->h == q->h && p->pad_top == q->pad_top && p->pad_bottom == q->pad_bottom;
+}
+
+/* Raises packed_bytes and scratch_bytes to what the piece's plan needs. */
+static int measure_plan(const split_request *request, const stream_piece *piece, stream_split *split,
+                        cli_failure *failure) {
+    dwc_plan *plan;
+    dwc_plan_info info;
+    dwc_error error;
+    if (dwc_plan_create(request->context, &piece->problem, &request->plan, &plan, &error))
+        return fail_library(failure, NULL, &error);
+    dwc_plan_get_info(plan, &info);
+    dwc_plan_destroy(plan);
+    if ((int64_t)info.packed_bytes > split->packed_bytes)
+        split->packed_bytes = (int64_t)info.packed_bytes;
+    if ((int64_t)info.workspace_bytes > split->scratch_bytes)
+        split->scratch_bytes = (int64_t)info.workspace_bytes;
+    return EXIT_DONE;
+}
+
+/* Asks the plans of all shapes that occur: the first and the last piece of a batch in chunks, one image's bands. */
+static int measure_plans(const split_request *request, stream_split *split, cli_failure *failure) {
+    int64_t count = bands(split) > 1 ? bands(split) : split_count(split);
+    stream_piece before = {0};
+    for (int64_t i = 0; i<count; i += bands(split)> 1 || i == count - 1 ? 1 : count - 1) {
+        stream_piece piece = split_piece(split, i);
+        if (i && split_same_plan(&piece, &before))
+            continue;
+        int code = measure_plan(request, &piece, split, failure);
+        if (code)
+            return code;
+        before = piece;
+    }
+    return EXIT_DONE;
+}
+
+/* Largest value of *size in 1..most for which everything fits; 0 if none does. */
+static int64_t largest_fit(stream_split *split, int64_t *size, int64_t most, int64_t memory) {
+    int64_t low = 0;
+    while (low < most) {
+        *size = low + (most - low + 1) / 2;
+        measure_buffers(split);
+        if (total_bytes(split) <= memory)
+            low = *size;
+        else
+            most = *size - 1;
+    }
+    return low;
+}
+
+/* Finds the largest *size (images or rows of split) up to `most` that fits, plans included; 0 if none does. What the
+ * plans of a larger piece need only guides the next try: those of a smaller one may need less. */
+static int fit(const split_request *request, stream_split *split, int64_t *size, int64_t most, cli_failure *failure) {
+    while (most > 0) {
+        *size = largest_fit(split, size, most, request->memory);
+        if (*size == 0)
+            *size = 1;
+        split->packed_bytes = split->scratch_bytes = 0;
+        measure_buffers(split);
+        int code = measure_plans(request, split, failure);
+        if (code || total_bytes(split) <= request->memory)
+            return code;
+        most = *size - 1;
+    }
+    *size = 0;
+    return EXIT_DONE;
+}
+
+static int64_t wanted_images(const split_request *request, stream_split *split) {
+    if (request->chunk_images)
+        return least(request->chunk_images, request->problem.n);
+    split->images = 1;
+    measure_buffers(split);
+    int64_t image = add(split->input_bytes, split->output_bytes);
+    return least(1 + streaming_bytes / (image ? image : 1), request->problem.n);
+}
+
+/* Says how much one row would take. */
+static int too_little_memory(const split_request *request, stream_split *split, cli_failure *failure) {
+    split->rows = 1;
+    measure_buffers(split);
+    int code = measure_plans(request, split, failure);
+    if (code)
+        return code;
+    return fail(failure, EXIT_USAGE,
+                "--memory: %" PRId64 " bytes are too few: a band of one output row needs %" PRId64 " (input %" PRId64
+                ", output %" PRId64 ", filter and workspace %" PRId64 ")",
+                request->memory, total_bytes(split), split->input_bytes, split->output_bytes,
+                total_bytes(split) - split->input_bytes - split->output_bytes);
+}
+
+int split_choose(const split_request *request, stream_split *split, cli_failure *failure) {
+    dwc_error error;
+    *split = (stream_split){.whole = request->problem};
+    if (dwc_problem_geometry(&request->problem, &split->geometry, &error))
+        return fail_library(failure, NULL, &error);
+    const dwc_geometry *g = &split->geometry;
+    split->fixed_bytes = (g->filter_elements + g->bias_elements) * (int64_t)g->element_bytes;
+    if (g->output_elements == 0)
+        return EXIT_DONE;
+
+    split->rows = g->oh;
+    int code = fit(request, split, &split->images, wanted_images(request, split), failure);
+    if (code || split->images)
+        return code;
+    split->images = 1;
+    code = fit(request, split, &split->rows, g->oh - 1, failure);
+    if (code || split->rows)
+        return code;
+    return too_little_memory(request, split, failure);
+}
