@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* f16 and bf16 in every table: a 1x1 convolution over all 65,536 patterns. With filter 1 it must return its input
+ * (widen and narrow are inverse); with other filters the float32 product rounded once, to nearest even, as the tests'
+ * own arithmetic says. */
+#include "core/registry.h"
+#include "harness.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PATTERNS = 65536 };
+
+static int same(dwc_dtype dtype, uint16_t got, uint16_t want) {
+    return got == want || (isnan(dwt_get(dtype, &got, 0)) && isnan(dwt_get(dtype, &want, 0)));
+}
+
+static void check_table(const dwci_kern_table *table, dwc_dtype dtype, dwc_layout layout, float factor) {
+    static uint16_t in[PATTERNS], out[PATTERNS];
+    float filter[DWCI_CHANNEL_PADDING] = {factor};
+    for (int i = 0; i < PATTERNS; i++)
+        in[i] = (uint16_t)i;
+    const dwci_kern_element *e = table->element[dtype - DWC_F16];
+    const dwci_direct_kernel *kernel =
+        layout == DWC_NHWC ? &e->direct_nhwc[e->direct_nhwc_count - 1] : &e->direct_nchw[e->direct_nchw_count - 1];
+    const dwci_direct_args args = {.h = 1,
+                                   .w = PATTERNS,
+                                   .c = 1,
+                                   .kh = 1,
+                                   .kw = 1,
+                                   .m = 1,
+                                   .sh = 1,
+                                   .sw = 1,
+                                   .dh = 1,
+                                   .dw = 1,
+                                   .oh = 1,
+                                   .ow = PATTERNS,
+                                   .oc = 1,
+                                   .oc_padded = DWCI_CHANNEL_PADDING,
+                                   .filter = filter};
+    kernel->run(&args, in, out, 0, 1);
+    for (int i = 0; i < PATTERNS; i++) {
+        uint16_t want;
+        const float value = (float)dwt_get(dtype, in, i);
+        volatile float product = value * factor;
+        dwt_set(dtype, &want, 0, table->fused ? fmaf(value, factor, 0.0f) : product + 0.0f); /* sums start at +0 */
+        if (!same(dtype, out[i], want))
+            fail_msg("%s table, %s, %s, pattern %04x times %g: got %04x, must be %04x", table->name,
+                     dwc_dtype_name(dtype), dwc_layout_name(layout), (unsigned)i, (double)factor, out[i], want);
+    }
+}
+
+static void test_tables(void **state) {
+    (void)state;
+    const float factors[] = {1, -1, 1.2345678f, 0.3333333f, 1e-3f, 977.0f, 1e-6f, 1.001953125f};
+    dwc_isa isas[3];
+    for (int i = 0, tables = dwt_isas(isas); i < tables; i++)
+        for (int dtype = DWC_F16; dtype <= DWC_BF16; dtype++)
+            for (int layout = DWC_NHWC; layout <= DWC_NCHW; layout++)
+                for (size_t f = 0; f < sizeof factors / sizeof *factors; f++)
+                    check_table(dwci_kern_table_for(isas[i]), (dwc_dtype)dtype, (dwc_layout)layout, factors[f]);
+}
+
+int main(int argc, char **argv) {
+    dwt_begin(argc, argv);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tables)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

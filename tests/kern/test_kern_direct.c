@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every instance of direct convolution in every table, bit for bit against plain C.
+ *
+ * The plain C below states the promise of kern.h: each output is one sum over its taps inside the image, row by row,
+ * left to right, one multiply-add each (fused where the table says so), starting at +0; then bias, clamp and one
+ * rounding. Tensors lie flush against protected pages, the output is filled with a pattern first. */
+#include "core/registry.h"
+#include "guard.h"
+#include "harness.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int64_t cases_per_instance;
+
+typedef struct kernel_case {
+    const dwci_kern_table *table;
+    const dwci_direct_kernel *kernel;
+    dwc_problem problem;
+    dwc_geometry geometry;
+} kernel_case;
+
+static const char *describe(const kernel_case *k) {
+    static char text[DWC_PROBLEM_TEXT_MAX + 64];
+    char problem[DWC_PROBLEM_TEXT_MAX];
+    dwc_problem_print(&k->problem, problem, sizeof problem);
+    snprintf(text, sizeof text, "%s table, instance %s, %s", k->table->name, k->kernel->name, problem);
+    return text;
+}
+
+/* A problem of one image that the instance serves. Widths around the vector's multiples, borders everywhere. */
+static void make_problem(dwt_rng *rng, dwc_dtype dtype, dwc_layout layout, kernel_case *k) {
+    const dwci_direct_kernel *kernel = k->kernel;
+    do {
+        dwc_problem *p = &k->problem;
+        dwc_problem_init(p);
+        p->dtype = dtype;
+        p->layout = layout;
+        p->kh = dwt_between(rng, 1, 8);
+        p->kw = kernel->kw ? kernel->kw : dwt_between(rng, 1, 11);
+        p->sh = dwt_between(rng, 1, 4);
+        p->sw = kernel->sw ? kernel->sw : dwt_between(rng, 1, 4);
+        p->dh = dwt_between(rng, 1, 3);
+        p->dw = kernel->dw ? kernel->dw : dwt_between(rng, 1, 3);
+        p->m = kernel->m ? kernel->m : dwt_between(rng, 1, 5);
+        p->h = dwt_between(rng, 1, 12);
+        p->w = dwt_between(rng, 1, layout == DWC_NHWC ? 24 : 150);
+        p->c = layout == DWC_NHWC ? dwt_between(rng, 1, 70) : 1;
+        p->padding = (dwc_padding)dwt_between(rng, DWC_SAME, DWC_EXPLICIT);
+        if (p->padding == DWC_EXPLICIT) {
+            p->pad_top = dwt_between(rng, 0, 9);
+            p->pad_bottom = dwt_between(rng, 0, 9);
+            p->pad_left = dwt_between(rng, 0, 20);
+            p->pad_right = dwt_between(rng, 0, 20);
+        }
+        p->bias = (int)dwt_between(rng, 0, 1);
+        p->activation = (dwc_activation)dwt_between(rng, DWC_NO_ACTIVATION, DWC_RELU6);
+    } while (dwc_problem_geometry(&k->problem, &k->geometry, NULL) != DWC_OK || k->geometry.output_elements == 0);
+}
+
+/* One output in the accumulator's type by the promise; f16 and bf16 accumulate in float. */
+#define PLAIN_SUM(name, type, fused_multiply_add)                                                                      \
+    static double name(const kernel_case *k, const void *in, const void *filter, const void *bias, int64_t y,          \
+                       int64_t x, int64_t channel) {                                                                   \
+        const dwc_problem *p = &k->problem;                                                                            \
+        volatile type sum = 0;                                                                                         \
+        for (int64_t a = 0; a < p->kh; a++)                                                                            \
+            for (int64_t b = 0; b < p->kw; b++) {                                                                      \
+                int64_t row = y * p->sh - k->geometry.pad_top + a * p->dh;                                             \
+                int64_t column = x * p->sw - k->geometry.pad_left + b * p->dw;                                         \
+                if (row < 0 || row >= p->h || column < 0 || column >= p->w)                                            \
+                    continue;                                                                                          \
+                int64_t at = (row * p->w + column) * p->c + channel / p->m;                                            \
+                type v = (type)dwt_get(p->dtype, in, at);                                                              \
+                type w = (type)dwt_get(p->dtype, filter, (a * p->kw + b) * p->c * p->m + channel);                     \
+                volatile type product = v * w;                                                                         \
+                sum = k->table->fused ? fused_multiply_add(v, w, sum) : sum + product;                                 \
+            }                                                                                                          \
+        if (p->bias)                                                                                                   \
+            sum = sum + (type)dwt_get(p->dtype, bias, channel);                                                        \
+        if (p->activation && sum <= 0)                                                                                 \
+            sum = 0;                                                                                                   \
+        if (p->activation == DWC_RELU6 && sum > 6)                                                                     \
+            sum = 6;                                                                                                   \
+        return sum;                                                                                                    \
+    }
+PLAIN_SUM(plain_f32, float, fmaf)
+PLAIN_SUM(plain_f64, double, fma)
+#undef PLAIN_SUM
+
+/* The filter as kern.h says kernels want it. */
+static void pack(const kernel_case *k, const void *filter, void *packed, int64_t padded) {
+    const dwc_problem *p = &k->problem;
+    const int64_t taps = p->kh * p->kw, channels = k->geometry.oc;
+    for (int64_t tap = 0; tap < taps; tap++)
+        for (int64_t channel = 0; channel < channels; channel++) {
+            double value = dwt_get(p->dtype, filter, tap * channels + channel);
+            int64_t to = p->layout == DWC_NHWC ? tap * padded + channel : channel * taps + tap;
+            dwt_set(dwt_accumulator(p->dtype), packed, to, value);
+        }
+}
+
+static void fill(dwt_rng *rng, dwc_dtype dtype, void *array, int64_t count) {
+    for (int64_t i = 0; i < count; i++)
+        dwt_set(dtype, array, i, dwt_signed_unit(rng) * (dwt_chance(rng, 1, 8) ? 1e-3 : 1));
+}
+
+static void check_case(const kernel_case *k, dwt_rng *rng, dwt_guard_side side) {
+    const dwc_problem *p = &k->problem;
+    const dwc_geometry *g = &k->geometry;
+    const size_t element = g->element_bytes, accumulator = dwc_dtype_bytes(dwt_accumulator(p->dtype));
+    const int64_t padded = p->layout == DWC_NHWC
+                               ? (g->oc + DWCI_CHANNEL_PADDING - 1) / DWCI_CHANNEL_PADDING * DWCI_CHANNEL_PADDING
+                               : g->oc;
+    dwt_guard in, packed, bias, out;
+    void *filter = dwt_elements(p->dtype, g->filter_elements);
+    dwt_guard_map(&in, (size_t)g->input_elements * element, side, element, 0);
+    dwt_guard_map(&packed, (size_t)(p->kh * p->kw * padded) * accumulator, side, accumulator, 0);
+    dwt_guard_map(&bias, (size_t)g->bias_elements * element, side, element, 0);
+    dwt_guard_map(&out, (size_t)g->output_elements * element, side, element, 0);
+    fill(rng, p->dtype, in.data, g->input_elements);
+    fill(rng, p->dtype, filter, g->filter_elements);
+    fill(rng, p->dtype, bias.data, g->bias_elements);
+    memset(packed.data, 0, packed.bytes);
+    pack(k, filter, packed.data, padded);
+    memset(out.data, 0xa5, out.bytes);
+    dwt_guard_read_only(&in);
+    dwt_guard_read_only(&packed);
+    dwt_guard_read_only(&bias);
+
+    const dwci_direct_args args = {.h = p->h,
+                                   .w = p->w,
+                                   .c = p->c,
+                                   .kh = p->kh,
+                                   .kw = p->kw,
+                                   .m = p->m,
+                                   .sh = p->sh,
+                                   .sw = p->sw,
+                                   .dh = p->dh,
+                                   .dw = p->dw,
+                                   .oh = g->oh,
+                                   .ow = g->ow,
+                                   .oc = g->oc,
+                                   .top = g->pad_top,
+                                   .left = g->pad_left,
+                                   .oc_padded = padded,
+                                   .filter = packed.data,
+                                   .bias = p->bias ? bias.data : NULL,
+                                   .clamp = (int)p->activation};
+    /* Two calls, cut at a random row. */
+    const int64_t cut = dwt_between(rng, 0, g->oh);
+    k->kernel->run(&args, in.data, out.data, cut, g->oh);
+    k->kernel->run(&args, in.data, out.data, 0, cut);
+
+    for (int64_t y = 0; y < g->oh; y++)
+        for (int64_t x = 0; x < g->ow; x++)
+            for (int64_t channel = 0; channel < g->oc; channel++) {
+                const double sum =
+                    (p->dtype == DWC_F64 ? plain_f64 : plain_f32)(k, in.data, filter, bias.data, y, x, channel);
+                const int64_t at =
+                    p->layout == DWC_NHWC ? (y * g->ow + x) * g->oc + channel : (channel * g->oh + y) * g->ow + x;
+                uint64_t want = 0;
+                dwt_set(p->dtype, &want, 0, sum);
+                if (dwt_bits(p->dtype, out.data, at) != dwt_bits(p->dtype, &want, 0))
+                    fail_msg("%s: output row %lld column %lld channel %lld is %.17g, must be %.17g (seed %llu)",
+                             describe(k), (long long)y, (long long)x, (long long)channel,
+                             dwt_get(p->dtype, out.data, at), dwt_get(p->dtype, &want, 0),
+                             (unsigned long long)dwt_args.seed);
+            }
+    if (!dwt_guard_intact(&in) || !dwt_guard_intact(&packed) || !dwt_guard_intact(&bias) || !dwt_guard_intact(&out))
+        fail_msg("%s: memory beside a tensor was written", describe(k));
+    dwt_guard_unmap(&in);
+    dwt_guard_unmap(&packed);
+    dwt_guard_unmap(&bias);
+    dwt_guard_unmap(&out);
+    free(filter);
+}
+
+static void check_list(const dwci_kern_table *table, dwc_dtype dtype, dwc_layout layout, const dwci_direct_kernel *list,
+                       int count) {
+    assert_true(count > 0);
+    for (int i = 0; i < count; i++) {
+        kernel_case k = {.table = table, .kernel = &list[i]};
+        dwt_rng rng = {dwt_args.seed ^ (uint64_t)(i * 1000 + (int)dtype * 10 + (int)layout)};
+        for (int64_t c = 0; c < cases_per_instance; c++) {
+            make_problem(&rng, dtype, layout, &k);
+            check_case(&k, &rng, c % 2 ? DWT_GUARD_BEFORE : DWT_GUARD_AFTER);
+        }
+    }
+}
+
+static void test_every_instance(void **state) {
+    (void)state;
+    dwc_isa isas[3];
+    int tables = dwt_isas(isas);
+    assert_true(tables > 0);
+    for (int i = 0; i < tables; i++) {
+        const dwci_kern_table *table = dwci_kern_table_for(isas[i]);
+        assert_string_equal(table->name, dwc_isa_name(isas[i]));
+        for (int t = 0; t < DWCI_KERN_ELEMENTS; t++) {
+            const dwci_kern_element *e = table->element[t];
+            check_list(table, dwt_dtypes[t], DWC_NHWC, e->direct_nhwc, e->direct_nhwc_count);
+            check_list(table, dwt_dtypes[t], DWC_NCHW, e->direct_nchw, e->direct_nchw_count);
+        }
+    }
+}
+
+/* The last entry of each list must serve every problem. */
+static void test_last_instance_serves_all(void **state) {
+    (void)state;
+    dwc_isa isas[3];
+    for (int i = 0, tables = dwt_isas(isas); i < tables; i++)
+        for (int t = 0; t < DWCI_KERN_ELEMENTS; t++) {
+            const dwci_kern_element *e = dwci_kern_table_for(isas[i])->element[t];
+            const dwci_direct_kernel last[] = {e->direct_nhwc[e->direct_nhwc_count - 1],
+                                               e->direct_nchw[e->direct_nchw_count - 1]};
+            for (int j = 0; j < 2; j++)
+                assert_true(last[j].kw == 0 && last[j].sw == 0 && last[j].dw == 0 && last[j].m == 0);
+        }
+}
+
+int main(int argc, char **argv) {
+    dwt_begin(argc, argv);
+    cases_per_instance = dwt_args.count ? dwt_args.count : 40;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_instance),
+        cmocka_unit_test(test_last_instance_serves_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
