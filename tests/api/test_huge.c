@@ -13,14 +13,16 @@
 
 #include "harness.h"
 
+/* Strides are such that the last windows lie at the image's end. */
 static const char *const texts[] = {
-    "f32:nhwc:n1:40000x32000x1:k3x3:s7919x8009",            /* 4.8 GiB in one image */
+    "f32:nhwc:n1:40000x32000x1:k3x3:s7999x7999",            /* 4.8 GiB in one image */
     "f32:nhwc:n1:9000x4500x33:k3x3:m2:s2999x1499",          /* 5.0 GiB, channels beside a vector length */
     "f32:nchw:n1:33000x33000x2:k5x3:s7919x8009:valid",      /* the second plane begins beyond 2^32 bytes */
-    "f16:nhwc:n1:50000x45000x1:k3x3:s9001x9001",            /* 2.25e9 elements */
-    "f16:nchw:n1:27000x27000x4:k3x3:s7001x7001:bias",       /* 2.9e9 elements, the fourth plane beyond 2^32 bytes */
-    "bf16:nhwc:n4:27000x27000x1:k3x3:s9001x9001:p1,0,0,1",  /* likewise the fourth image */
-    "f64:nchw:n3:17000x17000x1:k2x2:d3x5:s4001x4001:valid", /* likewise the third */
+    "f16:nhwc:n1:70000x65000x1:k3x3:s13999x12999",          /* 2^32 elements and more in one image */
+    "bf16:nchw:n1:50000x45000x1:k3x3:s9999x8999",           /* 2^31 elements and more in one plane */
+    "f16:nchw:n1:27000x27000x4:k3x3:s6749x6749:bias",       /* the fourth plane beyond 2^32 bytes */
+    "bf16:nhwc:n4:27000x27000x1:k3x3:s6749x8999:p1,0,0,1",  /* likewise the fourth image */
+    "f64:nchw:n3:17000x17000x1:k2x2:d3x5:s4247x4247:valid", /* likewise the third */
     "f32:nhwc:n1200000000:1x1x1:k1x1:m0",                   /* many images, no output */
 };
 enum { TEXTS = sizeof texts / sizeof *texts };
