@@ -71,8 +71,10 @@ static int make_case(check_run *run, check_case *c, cli_failure *failure) {
     size_t bytes = 0, offsets[4];
     for (int i = 0; i < 4; i++) {
         offsets[i] = bytes + guard_bytes + g->element_bytes * (size_t)random_range(&random, 0, 63);
-        bytes = offsets[i] + (size_t)counts[i] * g->element_bytes + guard_bytes;
-        bytes += -bytes % 64;
+        size_t tensor = (size_t)counts[i] * g->element_bytes; /* at most PTRDIFF_MAX */
+        if (__builtin_add_overflow(offsets[i] + guard_bytes + 64, tensor, &bytes) || bytes > PTRDIFF_MAX)
+            return fail(failure, EXIT_FAILED, "out of memory: the tensors do not fit the address space");
+        bytes -= bytes % 64;
     }
     c->memory = dwc_allocate(run->contexts[0], bytes);
     if (!c->memory)

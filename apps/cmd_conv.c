@@ -80,7 +80,7 @@ static const cli_option table[] = {
     {"--algo", "auto|NAME", "algorithm; 'dwconv info --algos' lists them [auto]", option_text, AT(algo)},
     {"--isa", "NAME", "use no better instruction set than this: baseline,\navx2, avx512, best [best]", option_isa,
      AT(isa)},
-    {"--threads", "N", "threads [one per core]", option_integer, AT(threads), .minimum = 1, .maximum = INT_MAX},
+    {"--threads", "N", "threads [one per core]", option_integer, AT(threads), .minimum = 1, .maximum = DWC_MAX_THREADS},
     {"--chunk-images", "N", "images per piece of work, fewer if the memory does not\nhold them", option_integer,
      AT(chunk_images), .minimum = 1},
     {"--memory", "BYTES", "most memory for buffers, such as 500M or 2Gi [1Gi]", option_bytes, AT(memory), .minimum = 1},

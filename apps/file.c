@@ -212,8 +212,13 @@ static int give_name(const output_file *file) {
 int output_commit(output_file *file, cli_failure *failure) {
     if (fsync(file->fd))
         return fail_file(failure, file->partial, "write", errno);
-    if (give_name(file))
-        return fail_file(failure, file->path, "write", errno);
+    const char *partial = partial_to_remove;
+    partial_to_remove = NULL; /* once renamed, that name may be another job's */
+    if (give_name(file)) {
+        int error = errno;
+        partial_to_remove = partial;
+        return fail_file(failure, file->path, "write", error);
+    }
     sync_directory(file->path);
     forget(file);
     return EXIT_DONE;

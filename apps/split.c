@@ -109,7 +109,8 @@ static int measure_plan(const split_request *request, const stream_piece *piece,
 static int measure_plans(const split_request *request, stream_split *split, cli_failure *failure) {
     int64_t count = bands(split) > 1 ? bands(split) : split_count(split);
     stream_piece before = {0};
-    for (int64_t i = 0; i<count; i += bands(split)> 1 || i == count - 1 ? 1 : count - 1) {
+    const int64_t step = bands(split) > 1 || count == 1 ? 1 : count - 1;
+    for (int64_t i = 0; i < count; i += step) {
         stream_piece piece = split_piece(split, i);
         if (i && split_same_plan(&piece, &before))
             continue;

@@ -11,11 +11,13 @@
  *
  * Rules that hold for every function here:
  *  - Errors: a function that can fail returns a dwc_status and takes a `dwc_error *` as its last argument (NULL when
- * the text is not wanted). On failure nothing is changed and no output parameter is set. The library never prints,
- *    aborts, exits, or reads the environment by itself.
+ *    the text is not wanted). On failure nothing is changed and no output parameter is set. A pointer that must not be
+ *    NULL is DWC_INVALID_ARGUMENT; functions without a status take no NULL unless they say so.
+ *  - The library never prints, aborts, exits, or reads the environment by itself. What it uses may: hwloc reads HWLOC_*
+ *    while a context is created, OpenMP reads OMP_*, and libgomp ends a process that cannot start its threads.
  *  - Sizes are int64_t and count elements unless a name says bytes. Buffers belong to the caller.
  *  - Thread safety: there is no global state. Contexts and plans are immutable after creation; any number of threads
- * may use one at the same time (execute: each with its own workspace and output).
+ *    may use one at the same time (execute: each with its own workspace and output).
  *  - No function reads or writes a byte outside the tensors it is given.
  */
 #ifndef DWCONV_H
@@ -176,6 +178,9 @@ typedef struct dwc_allocator {
     void *user;
 } dwc_allocator;
 
+#define DWC_MAX_THREADS 1024
+
+/* What the pointers lead to must outlive the context; topology is read during creation only. */
 typedef struct dwc_context_options {
     int threads;             /* 1 or more; 0: one per core this process may run on */
     dwc_isa max_isa;         /* best one used; DWC_ISA_BEST: what the CPU has */
@@ -199,7 +204,8 @@ typedef struct dwc_context dwc_context;
 DWC_API dwc_status dwc_context_create(const dwc_context_options *options, dwc_context **context, dwc_error *error);
 DWC_API void dwc_context_destroy(dwc_context *context);
 
-/* The machine as planning sees it. Sizes in bytes, 0 where unknown. */
+/* The machine as planning sees it. Sizes in bytes, 0 where unknown. The source "sysfs" (no hwloc) counts hardware
+ * threads as cores and one NUMA node. */
 typedef struct dwc_machine {
     char vendor[16];   /* "AuthenticAMD"; "unknown" */
     char cpu[64];      /* brand text */
@@ -265,7 +271,8 @@ typedef struct dwc_plan_info {
     int threads;          /* used by execute; fewer than asked for where the problem is too small */
     const char *source;   /* who chose: "explicit" or "model" */
     double model_seconds; /* the cost model's guess */
-    double error_bound; /* of max |got - exact| / max over outputs of sum |input * filter|, before the last rounding */
+    double error_bound;   /* of max |got - exact| / max over outputs of S, S = sum |input * filter| + |bias|; before the
+                             last   rounding, underflow aside */
     size_t packed_bytes, workspace_bytes;
 } dwc_plan_info;
 
@@ -275,22 +282,27 @@ DWC_API void dwc_plan_get_info(const dwc_plan *plan, dwc_plan_info *info);
 DWC_API size_t dwc_plan_describe(const dwc_plan *plan, char *text, size_t size);
 
 /* Rewrites the filter [kh,kw,c,m] into the plan's own form in `packed` (packed_bytes of dwc_plan_info, aligned to 64
- * bytes). The result serves every execution of this plan. filter may be NULL only if it has no elements. */
+ * bytes, not overlapping the filter). The result serves every execution of this plan. filter may be NULL only if it has
+ * no elements. DWC_INVALID_ARGUMENT: a null pointer. */
 DWC_API dwc_status dwc_plan_pack_filter(const dwc_plan *plan, const void *filter, void *packed, dwc_error *error);
 
 /* Computes the output. bias is read only if the problem has one (else NULL is fine); workspace has workspace_bytes of
  * dwc_plan_info (NULL when that is 0), aligned to 64 bytes, one per concurrent call. Pointers of empty tensors may be
  * NULL. The output must overlap nothing else. Tensors need the alignment of their element type only. Allocates nothing
  * and takes no lock (the thread runtime's first parallel region excepted).
- * The bits of the output depend on neither threads, n, an image's place in the batch nor addresses. */
+ * The bits of the output depend on neither threads, n, an image's place in the batch nor addresses, and for `direct`
+ * not on which instruction set with fused multiply-add is in use (AVX2, AVX-512); NaN payloads aside, and provided that
+ * the caller's floating-point environment is the default one, in which the worker threads run. DWC_INVALID_ARGUMENT: a
+ * null pointer, or an output that overlaps another tensor, the packed filter or the workspace. */
 DWC_API dwc_status dwc_plan_execute(const dwc_plan *plan, const void *input, const void *packed, const void *bias,
                                     void *output, void *workspace, dwc_error *error);
 
 /* How an output compares with the exact result, computed in float64 (slow: a plain loop over all taps, threaded). */
 typedef struct dwc_verification {
-    double max_err;        /* max |got - exact| / max over outputs of (sum |input * filter| + |bias|) */
-    double tolerance;      /* what the plan's algorithm promises for max_err with this type */
-    int64_t failures;      /* outputs outside the promise (direct: each output's own bound; NaN and Inf must match) */
+    double max_err; /* max |got - exact| / max over outputs of S, S = sum |input * filter| + |bias|; finite ones only */
+    double tolerance; /* what the algorithm promises for max_err with this type, underflow aside */
+    int64_t failures; /* outputs outside the promise. direct: each output's own bound. NaN and Inf must be where they
+                         belong; where the exact value overflows the type, Inf is right */
     int64_t first_failure; /* element index in the output, -1 if none */
     double got, expected;  /* there */
     int passed;            /* 1 if failures is 0 */

@@ -37,6 +37,7 @@ FOLDERS = [
 CORNERS = [
     # header        files  where
     ("mpi.h",       None,  "lib/mpi/* lib/dwconv_mpi.h apps/launch* tests/mpi/*"),
+    ("omp.h",       1,     "lib/core/threads.c"),
     ("hwloc.h",     1,     "lib/core/machine_hwloc.c"),
     ("hwloc/*",     1,     "lib/core/machine_hwloc.c"),
     ("cblas.h",     1,     "lib/algo/* lib/core/*"),
@@ -50,6 +51,7 @@ CALLS = [
     ("printf vprintf fprintf vfprintf dprintf puts fputs "
      "putchar putc fputc perror",                                "lib/core/log.c"),
     ("abort exit _exit _Exit quick_exit assert",                 ""),
+    ("malloc calloc realloc free aligned_alloc posix_memalign",  "lib/core/memory.c"),
 ]
 
 LIBRARY = "lib/* tune/*"

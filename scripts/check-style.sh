@@ -6,6 +6,7 @@
 #   scripts/check-style.sh [ROOT]
 #
 #   licence   every source file has an SPDX line among its first five
+#   width     C: at most 120 columns
 #   space     no white space at a line's end, no tab in C; a newline ends the file
 #   length    more than 600 lines is too long for a C or script file (a warning, no finding)
 #   names     no two C files of the tree have the same name
@@ -30,11 +31,11 @@ done
 ((${#folders[@]} > 0)) || { printf 'check-style: no source folders in %s\n' "$PWD" >&2; exit 2; }
 
 mapfile -t sources < <(
-    find "${folders[@]}" -name __pycache__ -prune -o -type f \( -name '*.[ch]' -o -name '*.def' -o -name '*.sh' \
+    find "${folders[@]}" -name __pycache__ -prune -o -type f \( -name '*.[ch]' -o -name '*.def' -o -name '*.inc' -o -name '*.sh' \
         -o -name '*.py' -o -name '*.cmake' -o -name CMakeLists.txt -o -path '.ci/run' \) -print | LC_ALL=C sort
     if [[ -f CMakeLists.txt ]]; then echo CMakeLists.txt; fi
 )
-mapfile -t c_sources < <(printf '%s\n' "${sources[@]}" | grep -E '\.([ch]|def)$' || true)
+mapfile -t c_sources < <(printf '%s\n' "${sources[@]}" | grep -E '\.([ch]|def|inc)$' || true)
 mapfile -t texts < <(
     printf '%s\n' "${sources[@]}"
     find . -maxdepth 1 -type f \( -name '*.md' -o -name '*.cff' -o -name '*.json' \) -printf '%P\n'
@@ -50,6 +51,7 @@ done
 
 findings_of 'white space at the end of the line' < <(grep -nHE '[[:space:]]+$' "${sources[@]}")
 if ((${#c_sources[@]} > 0)); then
+    findings_of 'longer than 120 columns' < <(grep -nHE '^.{121}' "${c_sources[@]}")
     findings_of 'tab' < <(grep -nHF $'\t' "${c_sources[@]}")
     while read -r name; do
         mapfile -t twins < <(printf '%s\n' "${c_sources[@]}" | grep -E "(^|/)${name//./\\.}\$")

@@ -34,8 +34,9 @@ typedef struct dwci_prepared {
     int threads;            /* that run will use */
     size_t packed_bytes;    /* of the packed filter */
     size_t workspace_bytes; /* of the scratch memory of one run */
-    double error_bound; /* of max |got - exact| / max over outputs of sum |input * filter|, before rounding to dtype */
-    bool componentwise; /* each output also keeps (taps + 2) * u * its own sum |input * filter| */
+    double error_bound; /* of max |got - exact| / max over outputs of S, S = sum |input * filter| + |bias|; before the
+                           rounding to dtype, underflow aside */
+    bool componentwise; /* each output also keeps (taps + 2) * u * its own S */
 } dwci_prepared;
 
 /* One chosen way to compute one problem; the core of a dwc_plan. */
@@ -56,13 +57,15 @@ typedef struct dwci_algo {
     bool automatic;                 /* the planner may choose it by itself */
     const char *const *param_names; /* NULL-terminated; NULL: no parameters */
 
-    /* Can it compute this? If not, writes the reason to why. */
+    /* Can it compute this? If not, writes the reason to why. NULL: it can compute anything. */
     bool (*applicable)(const dwci_case *c, char *why, size_t size);
-    /* Legal parameters, best guess first; writes at most `most` and returns how many. At least one. */
+    /* Legal parameters, best guess first; writes at most `most` and returns how many. At least one. NULL: it has none.
+     */
     int (*candidates)(const dwci_case *c, dwci_params *list, int most);
     /* Seconds that a run should take by the model. */
     double (*cost)(const dwci_case *c, const dwci_params *params);
-    /* Fills s->prepared from the rest of s. params come from a user: false with the reason if they are not legal. */
+    /* Fills s->prepared from the rest of s. False with the reason if the parameters, which may come from a user, are
+     * not legal, or if a size overflows. */
     bool (*prepare)(dwci_solution *s, char *why, size_t size);
     /* filter [kh,kw,c,m] -> packed. */
     void (*pack)(const dwci_solution *s, const void *filter, void *packed);

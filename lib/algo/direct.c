@@ -9,21 +9,11 @@
 #include "core/cost.h"
 #include "core/threads.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Fraction of the peak rate that the kernels reach, for the cost model. */
 static const double EFFICIENCY = 0.5;
-
-static bool applicable(const dwci_case *c, char *why, size_t size) {
-    (void)c, (void)why, (void)size;
-    return true;
-}
-
-static int candidates(const dwci_case *c, dwci_params *list, int most) {
-    (void)c, (void)most;
-    list[0] = (dwci_params){{0}};
-    return 1;
-}
 
 static int64_t planes(const dwci_case *c) {
     return c->problem.layout == DWC_NHWC ? c->problem.n : c->problem.n * c->problem.c;
@@ -63,19 +53,31 @@ static int64_t padded_channels(const dwci_case *c) {
     return (c->geometry.oc + DWCI_CHANNEL_PADDING - 1) / DWCI_CHANNEL_PADDING * DWCI_CHANNEL_PADDING;
 }
 
+/* The geometry has checked the filter as the user has it; packed it may be larger. */
+static bool packed_size(const dwci_case *c, int64_t channels, size_t *bytes) {
+    *bytes = 0;
+    return c->geometry.filter_elements == 0 ||
+           (!__builtin_mul_overflow(c->problem.kh * c->problem.kw, channels, bytes) &&
+            !__builtin_mul_overflow(*bytes, accumulator_bytes(c), bytes) && *bytes <= PTRDIFF_MAX);
+}
+
 static bool prepare(dwci_solution *s, char *why, size_t size) {
-    (void)why, (void)size;
     const dwci_case *c = &s->problem_case;
     const dwc_problem *p = &c->problem;
     const dwci_direct_kernel *kernel = find_kernel(c);
     const int64_t channels = p->layout == DWC_NHWC ? padded_channels(c) : c->geometry.oc;
+    size_t packed_bytes;
+    if (!packed_size(c, channels, &packed_bytes)) {
+        snprintf(why, size, "the packed filter does not fit the address space");
+        return false;
+    }
     const double unit_roundoff = p->dtype == DWC_F64 ? 0x1p-53 : 0x1p-24;
     s->prepared = (dwci_prepared){
         .kernel = kernel->name,
         .state = kernel,
         .threads = dwci_cost_threads(c, EFFICIENCY, output_rows(c)),
-        .packed_bytes = (size_t)(p->kh * p->kw * channels) * accumulator_bytes(c),
-        .error_bound = ((double)(p->kh * p->kw) + 2) * unit_roundoff,
+        .packed_bytes = packed_bytes,
+        .error_bound = ((double)p->kh * (double)p->kw + 2) * unit_roundoff,
         .componentwise = true,
     };
     return true;
@@ -176,8 +178,6 @@ const dwci_algo dwci_algo_direct = {
     .name = "direct",
     .description = "the sum over taps in registers; any problem",
     .automatic = true,
-    .applicable = applicable,
-    .candidates = candidates,
     .cost = cost,
     .prepare = prepare,
     .pack = pack,

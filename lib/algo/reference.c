@@ -2,23 +2,11 @@
 /* reference: the oracle as an algorithm. Any problem, double accumulation, one rounding; never chosen by itself. */
 #include "algo/algo.h"
 #include "algo/oracle.h"
-#include "core/cost.h"
 #include "core/threads.h"
 
 #include <string.h>
 
 enum { MEGAFLOPS = 300 }; /* about what the loop over taps reaches */
-
-static bool applicable(const dwci_case *c, char *why, size_t size) {
-    (void)c, (void)why, (void)size;
-    return true;
-}
-
-static int candidates(const dwci_case *c, dwci_params *list, int most) {
-    (void)c, (void)most;
-    list[0] = (dwci_params){{0}};
-    return 1;
-}
 
 static double cost(const dwci_case *c, const dwci_params *params) {
     (void)params;
@@ -37,7 +25,7 @@ static bool prepare(dwci_solution *s, char *why, size_t size) {
         .kernel = "",
         .threads = rows < c->threads ? (rows > 0 ? (int)rows : 1) : c->threads,
         .packed_bytes = (size_t)c->geometry.filter_elements * c->geometry.element_bytes,
-        .error_bound = (double)(c->problem.kh * c->problem.kw + 2) * 0x1p-53,
+        .error_bound = ((double)c->problem.kh * (double)c->problem.kw + 2) * 0x1p-53,
         .componentwise = true,
     };
     return true;
@@ -80,8 +68,6 @@ const dwci_algo dwci_algo_reference = {
     .name = "reference",
     .description = "the definition as plain loops in float64; the oracle, slow",
     .automatic = false,
-    .applicable = applicable,
-    .candidates = candidates,
     .cost = cost,
     .prepare = prepare,
     .pack = pack,

@@ -18,8 +18,8 @@ void dwc_context_options_init(dwc_context_options *options) {
 }
 
 static dwc_status check_options(const dwc_context_options *o, dwc_error *error) {
-    if (o->threads < 0)
-        return dwci_fail(error, DWC_INVALID_ARGUMENT, "threads: %d is negative", o->threads);
+    if (o->threads < 0 || o->threads > DWC_MAX_THREADS)
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "threads: %d is not in 0..%d", o->threads, DWC_MAX_THREADS);
     if (dwc_isa_name(o->max_isa)[0] == '?')
         return dwci_fail(error, DWC_INVALID_ARGUMENT, "max_isa: unknown value %d", (int)o->max_isa);
     if (!o->allocator.allocate != !o->allocator.release)
@@ -45,6 +45,8 @@ dwc_status dwc_context_create(const dwc_context_options *options, dwc_context **
         return status;
     made.machine.isa = o->max_isa < made.machine.best_isa ? o->max_isa : made.machine.best_isa;
     made.threads = o->threads ? o->threads : made.machine.usable_cores;
+    if (made.threads > DWC_MAX_THREADS)
+        made.threads = DWC_MAX_THREADS;
 
     dwc_context *context = dwci_allocate(&made.allocator, sizeof *context);
     if (!context)

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* TensorFlow's argument list: tf.raw_ops.DepthwiseConv2dNative as one call, with every check of its arguments. */
-#include "core/context.h"
 #include "core/error.h"
 #include "core/memory.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 /* Positions of batch, height, width and channel in a tensor of four dimensions. */

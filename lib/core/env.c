@@ -12,7 +12,7 @@ dwc_status dwc_context_options_from_env(dwc_context_options *options, dwc_error 
     if ((text = getenv("DWC_THREADS")) && *text) {
         char *end;
         long threads = strtol(text, &end, 10);
-        if (*end || threads < 0 || threads > 65536)
+        if (*end || threads < 0 || threads > DWC_MAX_THREADS)
             return dwci_fail(error, DWC_INVALID_ARGUMENT, "DWC_THREADS: '%.64s' is not a number of threads", text);
         result.threads = (int)threads;
     }

@@ -34,9 +34,11 @@ dwc_status dwci_params_parse(const dwci_algo *algo, const char *text, dwci_param
             i++;
         if (i == count || !at[length])
             return dwci_fail(error, DWC_INVALID_ARGUMENT, "params: %s has no parameter '%.32s'", algo->name, at);
+        const char *digits = at + length + 1;
         char *end;
-        long value = strtol(at + length + 1, &end, 10);
-        if (end == at + length + 1 || (*end && *end != ',') || value < -1000000 || value > 1000000000 || seen >> i & 1)
+        long value = strtol(digits, &end, 10);
+        if (end == digits || !strchr("-0123456789", *digits) || (*end && (*end != ',' || !end[1])) ||
+            value < -1000000 || value > 1000000000 || seen >> i & 1)
             return dwci_fail(error, DWC_INVALID_ARGUMENT, "params: cannot read '%.64s'", at);
         params->value[i] = (int)value;
         seen |= 1u << i;

@@ -5,12 +5,11 @@
 #include "core/plan.h"
 #include "core/registry.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { MOST_CANDIDATES = 256 };
 
-/* The case that decides an algorithm: one image, one thread, so that the choice cannot depend on either. */
+/* The case that decides algorithm and parameters: one image, one thread, so that neither can depend on these. */
 static dwci_case canonical(const dwci_case *c) {
     dwci_case one = *c;
     if (one.problem.n > 1) {
@@ -21,10 +20,14 @@ static dwci_case canonical(const dwci_case *c) {
     return one;
 }
 
+static bool applies(const dwci_algo *algo, const dwci_case *c, char *why, size_t size) {
+    return !algo->applicable || algo->applicable(c, why, size);
+}
+
 /* Best parameters of an algorithm by its model; their seconds. */
 static double best_params(const dwci_algo *algo, const dwci_case *c, dwci_params *best) {
-    dwci_params list[MOST_CANDIDATES];
-    int count = algo->candidates(c, list, MOST_CANDIDATES);
+    dwci_params list[MOST_CANDIDATES] = {{{0}}};
+    int count = algo->candidates ? algo->candidates(c, list, MOST_CANDIDATES) : 1;
     double best_seconds = 0;
     for (int i = 0; i < count; i++) {
         double seconds = algo->cost(c, &list[i]);
@@ -48,7 +51,7 @@ static const dwci_algo *choose_by_model(const dwc_context *context, const dwci_c
             dwci_log(context, DWC_LOG_PLAN, "%s: only by name", algo->name);
             continue;
         }
-        if (!algo->applicable(&one, why, sizeof why)) {
+        if (!applies(algo, &one, why, sizeof why)) {
             dwci_log(context, DWC_LOG_PLAN, "%s: does not apply: %s", algo->name, why);
             continue;
         }
@@ -77,7 +80,7 @@ static dwc_status choose_algo(const dwc_context *context, const dwci_case *c, co
     plan->source = "explicit";
     if (!plan->algo)
         return dwci_fail(error, DWC_INVALID_ARGUMENT, "algo: there is no algorithm '%.64s'", options->algo);
-    if (!plan->algo->applicable(c, why, sizeof why))
+    if (!applies(plan->algo, c, why, sizeof why))
         return dwci_fail(error, DWC_NOT_APPLICABLE, "algo: %s does not apply: %s", plan->algo->name, why);
     return DWC_OK;
 }
@@ -86,8 +89,8 @@ dwc_status dwci_plan_choose(const dwc_context *context, const dwc_problem *probl
                             dwc_plan *plan, dwc_error *error) {
     dwci_solution *s = &plan->solution;
     char why[160] = "", params[128], text[DWC_PROBLEM_TEXT_MAX];
-    if (options->threads < 0)
-        return dwci_fail(error, DWC_INVALID_ARGUMENT, "threads: %d is negative", options->threads);
+    if (options->threads < 0 || options->threads > DWC_MAX_THREADS)
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "threads: %d is not in 0..%d", options->threads, DWC_MAX_THREADS);
     *s = (dwci_solution){.problem_case = {.problem = *problem,
                                           .machine = &context->machine,
                                           .table = dwci_kern_table_for(context->machine.isa),
@@ -100,11 +103,12 @@ dwc_status dwci_plan_choose(const dwc_context *context, const dwc_problem *probl
     if (status != DWC_OK)
         return status;
 
-    best_params(plan->algo, c, &s->params);
+    const dwci_case one = canonical(c);
+    best_params(plan->algo, &one, &s->params);
     if (options->params && (status = dwci_params_parse(plan->algo, options->params, &s->params, error)))
         return status;
     if (!plan->algo->prepare(s, why, sizeof why))
-        return dwci_fail(error, DWC_INVALID_ARGUMENT, "params: %s", why);
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "%s: %s", plan->algo->name, why);
     plan->model_seconds = plan->algo->cost(c, &s->params);
 
     if (dwci_log_wanted(context, DWC_LOG_PLAN)) {

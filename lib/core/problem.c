@@ -4,7 +4,6 @@
 #include "core/error.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 void dwc_problem_init(dwc_problem *problem) {
     *problem = (dwc_problem){
@@ -83,7 +82,7 @@ static dwc_status resolve(dimension *d, dwc_padding padding, dwc_error *error) {
     return DWC_OK;
 }
 
-/* Sum over outputs of the taps that fall inside the image, along one dimension. Exact up to 2^20 taps, sampled beyond.
+/* Sum over outputs of the taps that fall inside the image, along one dimension. Exact below 2^20 taps, sampled beyond.
  */
 static double inbounds(const dimension *d) {
     if (d->in == 0 || d->out == 0)

@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-/* NHWC filters and biases are padded with zeros to a multiple of this many channels, so that no kernel needs a masked
+/* Packed NHWC filters are padded with zeros to a multiple of this many channels, so that no kernel needs a masked
  * filter load. At least the elements of the widest vector. */
 #define DWCI_CHANNEL_PADDING 16
 

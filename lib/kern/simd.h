@@ -243,8 +243,8 @@ ALWAYS_INLINE vec v_splat(acc_t value) {
     return value - (vec){0};
 }
 
-/* a + x*w, fused where the instruction set can. By intrinsics: a compiler that contracts a + x*w by itself leaves some out
- * (across basic blocks), and the bits would depend on where. */
+/* a + x*w, fused where the instruction set can. By intrinsics: a compiler that contracts a + x*w by itself leaves some
+ * out (across basic blocks), and the bits would depend on where. */
 ALWAYS_INLINE vec v_multiply_add(vec a, vec x, vec w) {
 #if defined(__AVX512F__) && defined(DOUBLE)
     return (vec)_mm512_fmadd_pd((__m512d)x, (__m512d)w, (__m512d)a);

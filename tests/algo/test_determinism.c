@@ -186,8 +186,9 @@ static void random_problems(void **state) {
 /* Problems with work enough that the threads asked for are used. */
 static void threaded_problems(void **state) {
     (void)state;
-    static const dwt_range range = {.count = 80, .least = 400000, .most = 800000, .one_in = 10};
+    static const dwt_range range = {.count = 80, .least = 3000000, .most = 8000000, .one_in = 10};
     automatic_only = 1;
+    most_threads = 0;
     dwt_for_range(&range, check_problem, NULL);
     automatic_only = 0;
     printf("most threads used: %d\n", most_threads);

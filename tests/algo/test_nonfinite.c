@@ -116,7 +116,8 @@ static void activations(void **state) {
         p.activation = i & 2 ? DWC_RELU6 : DWC_RELU;
         *(i & 1 ? &p.w : &p.c) = COUNT;
         const double *want = i & 2 ? relu6 : relu;
-        uint16_t filter[COUNT * 4], input[COUNT * 4], output[COUNT * 4];
+        _Alignas(double) unsigned char filter[COUNT * sizeof(double)], input[COUNT * sizeof(double)],
+            output[COUNT * sizeof(double)];
         for (int e = 0; e < COUNT; e++) {
             dwt_set(p.dtype, filter, e, 1);
             dwt_set(p.dtype, input, e, in[e]);

@@ -59,7 +59,7 @@ static void random_problems(void **state) {
 /* Problems with work enough that the threads asked for are used. */
 static void threaded_problems(void **state) {
     (void)state;
-    static const dwt_range range = {.count = 600, .least = 1500000, .most = 3000000, .one_in = 30};
+    static const dwt_range range = {.count = 600, .least = 3000000, .most = 8000000, .one_in = 60};
     dwt_tally tally = {0, 0};
     run_range(&range, &tally);
     assert_true(tally.threaded > 0 || dwt_args.problem != NULL || dwt_args.algo != NULL);

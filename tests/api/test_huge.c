@@ -128,8 +128,60 @@ static void beyond_32_bits(void **state) {
     }
 }
 
+/* Numbers near 2^63 that are legal: pads, strides and dilations, with outputs at the image and far out. */
+static void far_numbers(void **state) {
+    (void)state;
+    static const char *const far[] = {
+        "f32:nhwc:n1:1x8x16:k1x2:s1x4611686018427387904:p0,0,1152921504606846976,0",
+        "f64:nchw:n1:3x8x2:k1x2:s1x1152921504606846976:p0,0,1152921504606846976,1152921504606846976",
+        "f16:nhwc:n2:3x5x3:k2x2:d4611686018427387904x1:s1:p4611686018427387904,0,1,1",
+        "bf16:nchw:n1:2x2x1:k1x3:d1x2305843009213693952:m2:same",
+        "f32:nhwc:n0:1x1x1:k3x3:s9223372036854775807",
+    };
+    for (size_t i = 0; i < sizeof far / sizeof *far; i++) {
+        const dwc_problem problem = dwt_problem(far[i]);
+        dwc_geometry g;
+        dwt_ok(dwc_problem_geometry(&problem, &g, NULL), NULL, "geometry");
+        assert_true(g.output_elements < 1000);
+        dwt_rng rng = {i};
+        void *input = dwt_elements(problem.dtype, g.input_elements),
+             *output = dwt_elements(problem.dtype, g.output_elements);
+        void *filter = dwt_elements(problem.dtype, g.filter_elements);
+        dwt_fill(&rng, DWT_REAL, problem.dtype, input, g.input_elements);
+        dwt_fill(&rng, DWT_REAL, problem.dtype, filter, g.filter_elements);
+        for (int k = 0; k < dwt_call_count(); k++) {
+            const dwt_call call = dwt_call_get(k);
+            dwc_verification v;
+            dwt_note(&problem, 0, &call);
+            dwc_plan *plan = dwt_plan(&call, &problem);
+            dwt_run(&call, &problem, input, filter, NULL, output, NULL);
+            dwt_ok(dwc_plan_verify(plan, input, filter, NULL, output, &v, NULL), NULL, "verify");
+            if (!v.passed)
+                dwt_fail("output %" PRId64 " is %g, must be %g", v.first_failure, v.got, v.expected);
+            dwc_plan_destroy(plan);
+        }
+        free(input);
+        free(filter);
+        free(output);
+    }
+}
+
+/* A filter that fits the address space, but not in its packed form. */
+static void packed_overflow(void **state) {
+    (void)state;
+    dwc_problem problem = dwt_problem("f32:nhwc:n1:1x1x1:k536870912x536870912");
+    const dwc_plan_options direct = {.algo = "direct"};
+    dwc_plan *plan = NULL;
+    dwc_error error;
+    assert_int_equal(dwc_plan_create(dwt_context(DWC_ISA_BASELINE), &problem, &direct, &plan, &error),
+                     DWC_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "packed filter"));
+    assert_null(plan);
+}
+
 int main(int argc, char **argv) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(beyond_32_bits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(beyond_32_bits), cmocka_unit_test(far_numbers),
+                                       cmocka_unit_test(packed_overflow)};
     dwt_begin(argc, argv);
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     dwt_end();

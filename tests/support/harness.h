@@ -120,7 +120,7 @@ int dwt_run_case(const dwt_call *call, const dwt_case *c, void *output, dwc_plan
 void dwt_check(const dwt_case *c, const dwt_call *call, dwt_rule rule, const void *output);
 
 /* Runs a case through every call and checks each output; exact: the case's data are whole numbers. Adds the number of
- * calls that did not apply to skipped, and those that used several threads to threaded. */
+ * calls that did not apply to skipped, and those but the reference's that used several threads to threaded. */
 typedef struct dwt_tally {
     int64_t skipped, threaded;
 } dwt_tally;

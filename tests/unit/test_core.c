@@ -105,7 +105,7 @@ static void test_params(void **state) {
                                "tile",
                                "=3",
                                "tile=7,order=1,"};
-    for (size_t i = 0; i + 1 < sizeof bad / sizeof *bad; i++) {
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         error.message[0] = 0;
         assert_int_equal(dwci_params_parse(&algo, bad[i], &p, &error), DWC_INVALID_ARGUMENT);
         assert_non_null(strstr(error.message, "params:"));
