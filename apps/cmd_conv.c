@@ -300,8 +300,9 @@ static int run_steps(conv_run *run, cli_failure *failure) {
         make_problem(run, failure) || make_plan(run, failure))
         return failure->code;
     log_split(run);
-    if (load(run, FILTER, &run->filter, failure) || (options.bias && load(run, BIAS, &run->bias, failure)) ||
-        convolve(run, failure))
+    const int any = split_count(&run->job.split) > 0;
+    if ((any && load(run, FILTER, &run->filter, failure)) ||
+        (any && options.bias && load(run, BIAS, &run->bias, failure)) || convolve(run, failure))
         return failure->code;
     run->seconds = cli_seconds() - run->started;
     return print_report(run, failure);

@@ -19,16 +19,21 @@
 
 static const char *volatile partial_to_remove;
 
-static void remove_partial_and_die(int number) {
+/* A library that calls exit (a thread runtime without threads) leaves no partial file either. */
+static void remove_partial(void) {
     if (partial_to_remove)
         unlink(partial_to_remove);
+}
+
+static void remove_partial_and_die(int number) {
+    remove_partial();
     signal(number, SIG_DFL);
     raise(number); /* stays pending until this handler returns */
 }
 
 /* A signal that was ignored when the program started (nohup) stays ignored. */
 static void watch_signals(void) {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2, SIGXCPU};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         struct sigaction action;
         if (sigaction(numbers[i], NULL, &action) || action.sa_handler == SIG_IGN)
@@ -160,14 +165,21 @@ int output_open(const char *path, int replace, int64_t bytes, output_file *file,
     *file = (output_file){.path = path, .partial = partial_path(path), .fd = -1, .replace = replace};
     if (!file->partial)
         return fail(failure, EXIT_FAILED, "out of memory");
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before); /* until it is known whether the file is ours to remove */
     file->fd = open(file->partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
     int code = file->fd < 0 ? fail_file(failure, file->partial, "write", errno) : take_partial(file, failure);
     if (code) {
         forget(file);
-        return code;
+    } else {
+        partial_to_remove = file->partial;
+        atexit(remove_partial);
+        watch_signals();
     }
-    partial_to_remove = file->partial;
-    watch_signals();
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (code)
+        return code;
     return reserve(file, bytes, failure);
 }
 

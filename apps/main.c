@@ -7,11 +7,13 @@
 #include "cli.h"
 #include "options.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int run_help(cli_failure *failure);
 
@@ -102,11 +104,22 @@ static void print_failure(const cli_command *command, const cli_failure *failure
     fprintf(stderr, "dwconv%s%s: %s\n", command ? " " : "", command ? command->name : "", line);
 }
 
+/* A standard descriptor that is closed would be given to the next file, and messages would end up in the data. */
+static void open_standard_files(void) {
+    int file;
+    do
+        file = open("/dev/null", O_RDWR);
+    while (file >= 0 && file <= STDERR_FILENO);
+    if (file >= 0)
+        close(file);
+}
+
 int main(int argc, char **argv) {
     static cli_failure failure;
     const cli_command *command = NULL;
     int code = EXIT_DONE;
 
+    open_standard_files();
     /* A file-size limit shall be an error of the write, not a signal that leaves a partial file behind. */
     signal(SIGXFSZ, SIG_IGN);
     if (argc < 2)

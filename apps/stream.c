@@ -74,6 +74,12 @@ static const plan_slot *find_plan(stream_state *state, const stream_piece *piece
     }
     dwc_plan_get_info(slot.plan, &info);
     slot.packed_bytes = (int64_t)info.packed_bytes;
+    if ((int64_t)info.workspace_bytes > state->job->split.scratch_bytes) {
+        dwc_plan_destroy(slot.plan);
+        fail(state->failure, EXIT_FAILED, "a band needs %zu bytes of workspace, more than was set aside",
+             info.workspace_bytes);
+        return NULL;
+    }
     make_room(state, slot.packed_bytes);
     slot.packed = allocate(state, slot.packed_bytes, "packed filter");
     if (!state->failure->code && dwc_plan_pack_filter(slot.plan, state->job->filter, slot.packed, &error))

@@ -3,6 +3,8 @@
 #include "algo/oracle.h"
 #include "kern/clip.h"
 
+#include <math.h>
+
 static double element(dwc_dtype dtype, const void *array, int64_t index) {
     double value;
     dwc_convert_to_f64(dtype, (const char *)array + (size_t)index * dwc_dtype_bytes(dtype), &value, 1);
@@ -13,27 +15,32 @@ static double magnitude_of(double value) {
     return value < 0 ? -value : value;
 }
 
+static void add(dwci_exact *exact, double a, double b) {
+    const double product = a * b;
+    exact->value += product;
+    exact->magnitude += magnitude_of(product);
+    if (isfinite(a) && isfinite(b))
+        exact->finite += magnitude_of(product);
+    else
+        exact->special += product;
+}
+
 dwci_exact dwci_oracle_at(const dwci_oracle *o, int64_t n, int64_t i, int64_t j, int64_t channel) {
     const dwc_problem *p = o->problem;
     const int64_t k = channel / p->m, q = channel % p->m;
     const int64_t y0 = i * p->sh - o->geometry->pad_top, x0 = j * p->sw - o->geometry->pad_left;
     const range rows = clip_taps(y0, p->dh, p->kh, p->h), columns = clip_taps(x0, p->dw, p->kw, p->w);
-    dwci_exact exact = {0, 0, (rows.to - rows.from) * (columns.to - columns.from)};
+    dwci_exact exact = {.taps = (rows.to - rows.from) * (columns.to - columns.from)};
     for (int64_t a = rows.from; a < rows.to; a++)
         for (int64_t b = columns.from; b < columns.to; b++) {
             int64_t y = y0 + a * p->dh, x = x0 + b * p->dw;
             int64_t at =
                 p->layout == DWC_NHWC ? ((n * p->h + y) * p->w + x) * p->c + k : ((n * p->c + k) * p->h + y) * p->w + x;
-            double product =
-                element(p->dtype, o->input, at) * element(p->dtype, o->filter, ((a * p->kw + b) * p->c + k) * p->m + q);
-            exact.value += product;
-            exact.magnitude += magnitude_of(product);
+            add(&exact, element(p->dtype, o->input, at),
+                element(p->dtype, o->filter, ((a * p->kw + b) * p->c + k) * p->m + q));
         }
-    if (p->bias) {
-        double bias = element(p->dtype, o->bias, channel);
-        exact.value += bias;
-        exact.magnitude += magnitude_of(bias);
-    }
+    if (p->bias)
+        add(&exact, element(p->dtype, o->bias, channel), 1);
     return exact;
 }
 

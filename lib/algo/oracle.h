@@ -15,6 +15,8 @@ typedef struct dwci_oracle {
 typedef struct dwci_exact {
     double value;     /* with bias, before the activation */
     double magnitude; /* sum |input * filter| + |bias| */
+    double finite;    /* the part of magnitude whose operands are finite; may overflow to infinity */
+    double special;   /* the part of value whose operands are not: 0, an infinity, or NaN */
     int64_t taps;     /* inside the image */
 } dwci_exact;
 

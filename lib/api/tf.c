@@ -178,8 +178,8 @@ dwc_status dwc_depthwise_conv2d_native(const dwc_context *context, const dwc_ten
 
     dwc_plan_get_info(plan, &info);
     void *packed = dwc_allocate(context, info.packed_bytes);
-    void *workspace = dwc_allocate(context, info.workspace_bytes);
-    if (!packed || !workspace)
+    void *workspace = info.workspace_bytes ? dwc_allocate(context, info.workspace_bytes) : NULL;
+    if (!packed || (!workspace && info.workspace_bytes))
         status = dwci_fail(error, DWC_OUT_OF_MEMORY, "%s: %zu bytes could not be allocated",
                            packed ? "workspace" : "packed filter", packed ? info.workspace_bytes : info.packed_bytes);
     if (status == DWC_OK)

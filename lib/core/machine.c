@@ -12,8 +12,10 @@ dwc_status dwci_machine_describe(const char *synthetic, dwc_machine *machine, dw
     memset(machine, 0, sizeof *machine);
     dwci_cpu_identify(machine);
 #ifdef DWC_HAVE_HWLOC
-    if (synthetic || access("/sys/devices/system/cpu", R_OK) == 0)
+    if (synthetic)
         return dwci_machine_from_hwloc(synthetic, machine, error);
+    if (access("/sys/devices/system/cpu", R_OK) == 0 && dwci_machine_from_hwloc(NULL, machine, NULL) == DWC_OK)
+        return DWC_OK;
 #endif
     if (synthetic)
         return dwci_fail(error, DWC_INVALID_ARGUMENT, "topology: this build has no hwloc to read '%.128s'", synthetic);

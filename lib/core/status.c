@@ -34,6 +34,9 @@ dwc_status dwci_fail(dwc_error *error, dwc_status status, const char *format, ..
         va_start(arguments, format);
         vsnprintf(error->message, sizeof error->message, format, arguments);
         va_end(arguments);
+        for (char *c = error->message; *c; c++) /* names that callers passed in may hold anything */
+            if ((unsigned char)*c < ' ' || *c == 127)
+                *c = '?';
     }
     return status;
 }

@@ -137,6 +137,8 @@ static void far_numbers(void **state) {
         "f16:nhwc:n2:3x5x3:k2x2:d4611686018427387904x1:s1:p4611686018427387904,0,1,1",
         "bf16:nchw:n1:2x2x1:k1x3:d1x2305843009213693952:m2:same",
         "f32:nhwc:n0:1x1x1:k3x3:s9223372036854775807",
+        "f32:nhwc:n1:1x5x1:k1:s1x9223372036854775804:p0,0,0,9223372036854775801",
+        "f32:nhwc:n1:1x5x4:k1:s1x4611686018427387903:p0,0,0,9223372036854775802:m2",
     };
     for (size_t i = 0; i < sizeof far / sizeof *far; i++) {
         const dwc_problem problem = dwt_problem(far[i]);

@@ -11,6 +11,7 @@ import os
 import resource
 import subprocess
 
+import cli_support
 from cli_support import (begin, check, expect_error, finish, read_bytes, read_npy, run, seen, snapshot, start, succeeds,
                          write_npy)
 
@@ -197,6 +198,31 @@ def races():
           and not os.path.exists("race.npy.partial"), seen(result))
 
 
+def closed():
+    """With the standard files closed, messages must not end up in the output."""
+    result = subprocess.run(["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', cli_support.program,
+                             *conv("--verbose", output="closed.npy")])
+    check("standard files closed: the output is right", right("closed.npy"), f"exit {result.returncode}")
+
+
+def far_padding():
+    """More bands than anybody can walk: refused at once, for want of room."""
+    expect_error("output rows beyond any disk", 1, ["far.npy.partial: cannot write"],
+                 "conv", "--input", "input.npy", "--filter", "filter.npy", "--output", "far.npy",
+                 "--padding", "100000000000000000,0,0,0")
+
+
+def runtime_exits():
+    """A thread runtime that cannot start its threads ends the program; no partial file stays."""
+    write_npy("rows.npy", (3000, 1, 1, 1), [1] * 3000)
+    write_npy("one.npy", (1, 1, 1, 1), [2])
+    result = run("conv", "--input", "rows.npy", "--filter", "one.npy", "--output", "rows_out.npy", "--algo", "reference",
+                 "--threads", "1000", "--chunk-images", "3000", limit=(resource.RLIMIT_AS, 1 << 30))
+    check("too many threads for the memory: result or no file",
+          (result.returncode == 0) == os.path.exists("rows_out.npy") and not os.path.exists("rows_out.npy.partial"),
+          seen(result))
+
+
 arguments = begin()
 write_npy("input.npy", (1, 2, 3, 2), range(1, 13))
 write_npy("filter.npy", (2, 2, 2, 2), range(1, 17))
@@ -208,4 +234,7 @@ left_overs()
 limits()
 faults(arguments[0])
 races()
+closed()
+far_padding()
+runtime_exits()
 finish()

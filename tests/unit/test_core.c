@@ -121,6 +121,8 @@ static void test_statuses(void **state) {
     dwc_error error;
     assert_int_equal(dwci_fail(&error, DWC_INTERNAL_ERROR, "%0300d", 1), DWC_INTERNAL_ERROR);
     assert_int_equal(strlen(error.message), sizeof error.message - 1);
+    dwci_fail(&error, DWC_INTERNAL_ERROR, "one\nline\t%c", 127);
+    assert_string_equal(error.message, "one?line??");
     assert_int_equal(dwci_fail(NULL, DWC_INTERNAL_ERROR, "x"), DWC_INTERNAL_ERROR);
 }
 
