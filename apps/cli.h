@@ -43,7 +43,7 @@ typedef struct cli_command {
     int (*run)(cli_failure *failure);
 } cli_command;
 
-extern const cli_command conv_command, info_command, check_command;
+extern const cli_command conv_command, bench_command, info_command, check_command;
 
 /* A context from the defaults, the environment and the options, in this order. threads 0 and max_isa 0: not given.
  * log_topics (may be NULL) tells what the user wants to hear about. */

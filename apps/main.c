@@ -25,8 +25,8 @@ typedef struct help_options {
 static help_options help_values;
 
 static const cli_option help_table[] = {
-    {"COMMAND", "COMMAND", "the command to explain; all are listed without", option_text, offsetof(help_options, topic),
-     0, 0, NULL, 0},
+    {"COMMAND", "COMMAND", "the command to explain; all are listed without", option_text,
+     .offset = offsetof(help_options, topic)},
     OPTIONS_COMMON,
     {0},
 };
@@ -41,7 +41,8 @@ static const cli_command help_command = {
     .run = run_help,
 };
 
-static const cli_command *const commands[] = {&conv_command, &info_command, &check_command, &help_command};
+static const cli_command *const commands[] = {&conv_command, &bench_command, &info_command, &check_command,
+                                              &help_command};
 enum { command_count = sizeof commands / sizeof *commands };
 
 static const cli_command *find_command(const char *name) {

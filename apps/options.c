@@ -129,7 +129,7 @@ static const cli_option *find_row(const cli_option *table, const char *word, uin
     size_t length = strcspn(word, "=");
     *text = word[length] ? word + length + 1 : NULL;
     for (const cli_option *row = table; row->name; row++) {
-        if (is_positional(row) && word[0] != '-' && !(seen >> (row - table) & 1)) {
+        if (is_positional(row) && word[0] != '-' && (row->repeated || !(seen >> (row - table) & 1))) {
             *text = word;
             return row;
         }
@@ -156,7 +156,7 @@ int options_parse(const cli_option *table, int argc, char **argv, void *values, 
             return fail(failure, EXIT_USAGE, "%s '%s'", argv[i][0] == '-' ? "unknown option" : "unexpected argument",
                         argv[i]);
         uint64_t bit = UINT64_C(1) << (row - table);
-        if (seen & bit)
+        if (seen & bit && !row->repeated)
             return fail(failure, EXIT_USAGE, "%s is given twice", row->name);
         seen |= bit;
         if (!row->argument && text && !is_positional(row))

@@ -5,7 +5,7 @@
  *
  * A row's `parse` reads the argument into the command's options struct at `offset`. Both `--name VALUE` and
  * `--name=VALUE` are understood; an option given twice, an unknown one and a bad value are one-line errors. A row whose
- * name has no dashes is a positional argument; a table ends with a row of zeros. */
+ * name has no dashes is a positional argument, one, or with `repeated` any number. A table ends with a row of zeros. */
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
@@ -30,6 +30,7 @@ struct cli_option {
     int64_t minimum, maximum; /* of numbers; maximum 0: none */
     const cli_choice *choices;
     int required;
+    int repeated; /* may be given more than once; parse is called each time */
 };
 
 /* Parsers and the type of their value. */
@@ -46,19 +47,15 @@ int option_isa(const cli_option *option, const char *text, void *value, cli_fail
 int option_numbers(const char *text, int64_t *numbers, int count);
 
 /* Rows of common_options, for the end of a table whose struct begins with one. */
+/* clang-format off */
 #define OPTIONS_COMMON                                                                                                 \
-    {"--verbose",                                                                                                      \
-     NULL,                                                                                                             \
-     "say on standard error what was chosen and why",                                                                  \
-     option_flag,                                                                                                      \
-     offsetof(common_options, verbose),                                                                                \
-     0,                                                                                                                \
-     0,                                                                                                                \
-     NULL,                                                                                                             \
-     0},                                                                                                               \
-        {"--help", NULL, "print this help and stop", option_flag, offsetof(common_options, help), 0, 0, NULL, 0}, {    \
-        "--version", NULL, "print the version and stop", option_flag, offsetof(common_options, version), 0, 0, NULL, 0 \
-    }
+    {.name = "--verbose", .help = "say on standard error what was chosen and why", .parse = option_flag,               \
+     .offset = offsetof(common_options, verbose)},                                                                     \
+    {.name = "--help", .help = "print this help and stop", .parse = option_flag,                                       \
+     .offset = offsetof(common_options, help)},                                                                        \
+    {.name = "--version", .help = "print the version and stop", .parse = option_flag,                                  \
+     .offset = offsetof(common_options, version)}
+/* clang-format on */
 
 /* Fills `values`; stops early, without looking for what is missing, at --help or --version. */
 int options_parse(const cli_option *table, int argc, char **argv, void *values, cli_failure *failure);

@@ -48,6 +48,13 @@ typedef struct dwci_direct_kernel {
 typedef struct dwci_kern_element {
     const dwci_direct_kernel *direct_nhwc, *direct_nchw;
     int direct_nhwc_count, direct_nchw_count;
+
+    /* The limits, see limits.inc. peak: does `rounds` rounds of multiply-adds in registers, leaves a vector in sink (at
+     * most 64 bytes) and returns the operations done. stream: reads and writes whole vectors of vector_bytes; `to` is
+     * aligned to 64 bytes, `from` anyhow. */
+    double (*peak)(int64_t rounds, void *sink);
+    void (*stream)(void *to, int64_t write_vectors, const void *from, int64_t read_vectors, int nontemporal);
+    int vector_bytes;
 } dwci_kern_element;
 
 /* Indices into dwci_kern_table.element, in the order of dwc_dtype. */

@@ -239,6 +239,25 @@ ALWAYS_INLINE vec v_load_acc(const acc_t *p) {
     return *(const vec_anywhere *)p;
 }
 
+/* A store past the caches to an address aligned to the vector; v_stream_end orders it before what follows. */
+ALWAYS_INLINE void v_stream(acc_t *p, vec v) {
+#if defined(__AVX512F__)
+    _mm512_stream_si512((void *)p, (__m512i)v);
+#elif defined(__AVX2__)
+    _mm256_stream_si256((void *)p, (__m256i)v);
+#elif defined(__x86_64__)
+    _mm_stream_si128((void *)p, (__m128i)v);
+#else
+    *(vec *)p = v;
+#endif
+}
+
+ALWAYS_INLINE void v_stream_end(void) {
+#if defined(__x86_64__)
+    _mm_sfence();
+#endif
+}
+
 ALWAYS_INLINE vec v_splat(acc_t value) {
     return value - (vec){0};
 }

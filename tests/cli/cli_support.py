@@ -120,7 +120,7 @@ def expect_error(name, code, words, *arguments, **options):
     result = run(*arguments, **options)
     after = snapshot()
     words = [words] if isinstance(words, str) else words
-    known = arguments and arguments[0] in ("conv", "info", "check", "help")
+    known = arguments and arguments[0] in ("conv", "bench", "info", "check", "help")
     prefix = f"dwconv {arguments[0]}: " if known else "dwconv: "
     good = (result.returncode == code and result.stdout == "" and result.stderr.startswith(prefix)
             and result.stderr.endswith("\n") and result.stderr.count("\n") == 1

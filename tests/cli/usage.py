@@ -9,7 +9,7 @@ import os
 
 from cli_support import begin, check, expect_error, finish, read_bytes, run, seen, succeeds, write_npy
 
-COMMANDS = ("conv", "info", "check", "help")
+COMMANDS = ("conv", "bench", "info", "check", "help")
 FILES = ["--input", "input.npy", "--filter", "filter.npy", "--output", "output.npy"]
 
 

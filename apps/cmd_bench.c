@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dwconv bench: how long algorithms take, beside what the machine allows. The measuring is dwc_bench's; this file makes
+ * the plans and prints a row per problem and algorithm.
+ *
+ *     problems x algorithms -> plans -> dwc_bench (plans of one problem side by side) -> rows */
+#define _GNU_SOURCE
+#include "cli.h"
+#include "dwconv_tune.h"
+#include "file.h"
+#include "layers.h"
+#include "options.h"
+#include "progress.h"
+#include "rows.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { most_problems = 512, most_algos = 32, most_offsets = 64 };
+
+typedef struct word_list {
+    const char *words[most_problems];
+    int count;
+} word_list;
+
+typedef struct offset_list {
+    int offsets[most_offsets];
+    int count;
+} offset_list;
+
+typedef struct bench_options {
+    common_options common;
+    word_list problems;
+    const char *shapes, *algo, *output;
+    layer_variants variants;
+    int64_t threads;
+    int isa, cold, verify, format;
+    offset_list offsets;
+    double min_seconds;
+} bench_options;
+
+static bench_options options = {.algo = "auto", .threads = 1, .min_seconds = 0.05};
+
+static int option_words(const cli_option *option, const char *text, void *value, cli_failure *failure) {
+    word_list *list = value;
+    if (list->count == most_problems)
+        return fail(failure, EXIT_USAGE, "%s: more than %d", option->name, most_problems);
+    list->words[list->count++] = text;
+    return EXIT_DONE;
+}
+
+static int option_offsets(const cli_option *option, const char *text, void *value, cli_failure *failure) {
+    offset_list *list = value;
+    int64_t numbers[most_offsets];
+    for (list->count = 1; list->count <= most_offsets; list->count++)
+        if (option_numbers(text, numbers, list->count))
+            break;
+    for (int i = 0; i < list->count && list->count <= most_offsets; i++) {
+        if (numbers[i] > 4080 || numbers[i] % 16)
+            return fail(failure, EXIT_USAGE, "%s: %" PRId64 " is not a multiple of 16 in 0..4080", option->name,
+                        numbers[i]);
+        list->offsets[i] = (int)numbers[i];
+    }
+    if (list->count > most_offsets)
+        return fail(failure, EXIT_USAGE, "%s: '%s' is not a comma list of at most %d numbers", option->name, text,
+                    most_offsets);
+    return EXIT_DONE;
+}
+
+static int option_seconds(const cli_option *option, const char *text, void *value, cli_failure *failure) {
+    char *end;
+    double seconds = *text >= '0' && *text <= '9' ? strtod(text, &end) : -1;
+    if (!(seconds >= 0 && seconds <= 3600) || *end)
+        return fail(failure, EXIT_USAGE, "%s: '%s' is not a number of seconds in 0..3600", option->name, text);
+    *(double *)value = seconds;
+    return EXIT_DONE;
+}
+
+static const cli_choice caches[] = {{"warm", 0}, {"cold", 1}, {NULL, 0}};
+static const cli_choice formats[] = {{"table", ROWS_TABLE}, {"csv", ROWS_CSV}, {"jsonl", ROWS_JSONL}, {NULL, 0}};
+
+#define AT(field) .offset = offsetof(bench_options, field)
+
+static const cli_option table[] = {
+    {"PROBLEM...", "PROBLEM...", "problems, such as f32:nhwc:n1:56x56x128:k3x3", option_words, AT(problems),
+     .repeated = 1},
+    {"--shapes", "FILE", "layers from a CSV file with the header\nnetwork,layer,H,W,C,kh,kw,sh,sw,dh,dw,M,padding",
+     option_text, AT(shapes)},
+    {"--batch", "N,...", "batch sizes of the shape file's layers [1]", option_batches, AT(variants)},
+    {"--dtype", "f16|bf16|f32|f64,...", "element types of the shape file's layers [f32]", option_dtypes, AT(variants)},
+    {"--layout", "nhwc|nchw,...", "layouts of the shape file's layers [nhwc]", option_layouts, AT(variants)},
+    {"--algo", "auto|all|NAME,...", "algorithms; one that does not apply gives no row [auto]", option_text, AT(algo)},
+    {"--threads", "N", "threads [1]", option_integer, AT(threads), .minimum = 1, .maximum = DWC_MAX_THREADS},
+    {"--isa", "NAME", "no better instruction set than this (dwconv info)", option_isa, AT(isa)},
+    {"--cache", "warm|cold", "warm: the same tensors again; cold: tensors that have\nleft the caches [warm]",
+     option_choose, AT(cold), .choices = caches},
+    {"--offsets", "LIST",
+     "bytes between input and output, modulo 4096; the worst\none is reported "
+     "[0,16,64,512,1024,2048]",
+     option_offsets, AT(offsets)},
+    {"--min-time", "S", "seconds to measure each row for, at each offset [0.05]", option_seconds, AT(min_seconds)},
+    {"--verify", NULL, "compare the outputs with the exact result first", option_flag, AT(verify)},
+    {"--format", "table|csv|jsonl", "how to print [table]", option_choose, AT(format), .choices = formats},
+    {"--output", "FILE", "where to print, replaced when complete [standard output]", option_text, AT(output)},
+    OPTIONS_COMMON,
+    {0},
+};
+
+typedef struct bench_run {
+    dwc_context *context;
+    layer_list layers;
+    row_writer writer;
+    int64_t failed;
+} bench_run;
+
+/* ---- plans ------------------------------------------------------------------------------------------------------- */
+
+/* Plans `name` for the problem; leaves *plan NULL where it does not apply. */
+static int make_plan(bench_run *run, const dwc_problem *problem, const char *name, dwc_plan **plan,
+                     cli_failure *failure) {
+    const dwc_plan_options choice = {.algo = name};
+    dwc_error error;
+    *plan = NULL;
+    dwc_status status = dwc_plan_create(run->context, problem, &choice, plan, &error);
+    return status && status != DWC_NOT_APPLICABLE ? fail_library(failure, NULL, &error) : EXIT_DONE;
+}
+
+/* All plans that --algo asks for; NULL plans are left out. */
+static int make_plans(bench_run *run, const dwc_problem *problem, dwc_plan **plans, int *count, cli_failure *failure) {
+    char names[256], *rest = names;
+    *count = 0;
+    if (!strcmp(options.algo, "all")) {
+        for (int i = 0; i < dwc_algo_count() && *count < most_algos; i++) {
+            int code = make_plan(run, problem, dwc_algo_get(i).name, &plans[*count], failure);
+            if (code)
+                return code;
+            *count += plans[*count] != NULL;
+        }
+        return EXIT_DONE;
+    }
+    if (strlen(options.algo) >= sizeof names)
+        return fail(failure, EXIT_USAGE, "--algo: longer than %zu characters", sizeof names - 1);
+    strcpy(names, options.algo);
+    for (char *name; (name = strsep(&rest, ",")) && *count < most_algos;) {
+        int code = make_plan(run, problem, name, &plans[*count], failure);
+        if (code)
+            return code;
+        *count += plans[*count] != NULL;
+    }
+    return EXIT_DONE;
+}
+
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
+
+static int bench_layer(bench_run *run, const layer *l, cli_failure *failure) {
+    const dwc_bench_options how = {
+        .cold = options.cold,
+        .offsets = options.offsets.count ? options.offsets.offsets : NULL,
+        .offset_count = options.offsets.count,
+        .min_seconds = options.min_seconds,
+        .verify = options.verify,
+        .seed = 1,
+    };
+    dwc_plan *plans[most_algos];
+    dwc_bench_result results[most_algos];
+    dwc_error error;
+    int count;
+    int code = make_plans(run, &l->problem, plans, &count, failure);
+    if (!code && count && dwc_bench(run->context, plans, count, &how, results, &error)) {
+        char text[DWC_PROBLEM_TEXT_MAX];
+        dwc_problem_print(&l->problem, text, sizeof text);
+        code = fail_library(failure, text, &error);
+    }
+    for (int i = 0; i < count && !code; i++) {
+        bench_row row = {.network = l->network, .layer = l->name, .cold = options.cold, .result = &results[i]};
+        dwc_plan_get_info(plans[i], &row.plan);
+        run->failed += results[i].verified && !results[i].verification.passed;
+        code = rows_write(&run->writer, &row, failure);
+    }
+    for (int i = 0; i < count; i++)
+        dwc_plan_destroy(plans[i]);
+    return code;
+}
+
+static int bench_layers(bench_run *run, cli_failure *failure) {
+    progress bar;
+    int code = EXIT_DONE;
+    progress_start(&bar, "problems", run->layers.count, 0);
+    for (int64_t i = 0; i < run->layers.count && !code; i++) {
+        code = bench_layer(run, &run->layers.layers[i], failure);
+        progress_update(&bar, (double)(i + 1) / (double)run->layers.count);
+    }
+    progress_finish(&bar);
+    return code;
+}
+
+static int read_layers(bench_run *run, cli_failure *failure) {
+    const layer_variants *v = &options.variants;
+    if (!options.problems.count && !options.shapes)
+        return fail(failure, EXIT_USAGE, "no problem given: PROBLEM... or --shapes FILE");
+    if (!options.shapes && (v->batch_count || v->dtype_count || v->layout_count))
+        return fail(failure, EXIT_USAGE, "--batch, --dtype and --layout go with --shapes");
+    for (int i = 0; i < options.problems.count; i++) {
+        int code = layers_add_text(&run->layers, options.problems.words[i], failure);
+        if (code)
+            return code;
+    }
+    return options.shapes ? layers_add_file(&run->layers, options.shapes, v, failure) : EXIT_DONE;
+}
+
+static int run_bench(cli_failure *failure) {
+    bench_run run = {0};
+    int code = read_layers(&run, failure);
+    if (!code)
+        code = cli_context(&options.common, (int)options.threads, (dwc_isa)options.isa, &run.context, NULL, failure);
+    if (!code)
+        code = rows_open(&run.writer, (row_format)options.format, options.shapes != NULL, options.output, failure);
+    if (!code)
+        code = bench_layers(&run, failure);
+    if (!code)
+        code = rows_close(&run.writer, failure);
+    else
+        rows_discard(&run.writer);
+    if (!code && run.failed)
+        code = fail(failure, EXIT_FAILED, "%" PRId64 " rows failed the verification", run.failed);
+    dwc_context_destroy(run.context);
+    layers_free(&run.layers);
+    return code;
+}
+
+const cli_command bench_command = {
+    .name = "bench",
+    .summary = "measure algorithms beside the machine's limits",
+    .usage = "[PROBLEM...] [OPTIONS]",
+    .about = "Prints a row per problem and algorithm: the time of an execution, and limit_s, the time that this\n"
+             "run's own peak arithmetic rate and stream bandwidth allow; fraction is limit_s / time_median_s.\n"
+             "Times are those of the worst buffer offset. Nothing else should run on the machine.\n",
+    .options = table,
+    .values = &options,
+    .run = run_bench,
+};
