@@ -87,25 +87,25 @@ typedef struct lanes {
 
 /* 0 <= lo <= hi <= LANES */
 ALWAYS_INLINE lanes v_lanes(int lo, int hi) {
-    lanes range = {.lo = lo, .hi = hi};
+    lanes part = {.lo = lo, .hi = hi};
 #if defined(__AVX512F__)
-    range.mask = (__mmask16)(((1u << hi) - 1) & ~((1u << lo) - 1));
+    part.mask = (__mmask16)(((1u << hi) - 1) & ~((1u << lo) - 1));
 #else
     ivec iota;
     for (int i = 0; i < LANES; i++)
         iota[i] = i;
-    range.mask = (iota >= lo) & (iota < hi);
+    part.mask = (iota >= lo) & (iota < hi);
 #endif
-    return range;
+    return part;
 }
 
-ALWAYS_INLINE vec v_select(lanes range, vec inside, vec outside) {
+ALWAYS_INLINE vec v_select(lanes part, vec inside, vec outside) {
 #if defined(__AVX512F__) && defined(DOUBLE)
-    return (vec)_mm512_mask_mov_pd((__m512d)outside, (__mmask8)range.mask, (__m512d)inside);
+    return (vec)_mm512_mask_mov_pd((__m512d)outside, (__mmask8)part.mask, (__m512d)inside);
 #elif defined(__AVX512F__)
-    return (vec)_mm512_mask_mov_ps((__m512)outside, range.mask, (__m512)inside);
+    return (vec)_mm512_mask_mov_ps((__m512)outside, part.mask, (__m512)inside);
 #else
-    return (vec)(((ivec)inside & range.mask) | ((ivec)outside & ~range.mask));
+    return (vec)(((ivec)inside & part.mask) | ((ivec)outside & ~part.mask));
 #endif
 }
 
@@ -134,41 +134,41 @@ NEVER_INLINE void e_store_one_by_one(elem_t *p, evec v, int lo, int hi) {
 }
 
 /* Lane i comes from p[i]; lanes outside are 0. */
-ALWAYS_INLINE evec e_load_lanes(const elem_t *p, lanes range) {
+ALWAYS_INLINE evec e_load_lanes(const elem_t *p, lanes part) {
 #if defined(__AVX512F__) && HALF
-    return (evec)_mm256_maskz_loadu_epi16(range.mask, p);
+    return (evec)_mm256_maskz_loadu_epi16(part.mask, p);
 #elif defined(__AVX512F__) && defined(DOUBLE)
-    return (evec)_mm512_maskz_loadu_pd((__mmask8)range.mask, p);
+    return (evec)_mm512_maskz_loadu_pd((__mmask8)part.mask, p);
 #elif defined(__AVX512F__)
-    return (evec)_mm512_maskz_loadu_ps(range.mask, p);
+    return (evec)_mm512_maskz_loadu_ps(part.mask, p);
 #elif defined(__AVX2__) && defined(DOUBLE)
-    return (evec)_mm256_maskload_pd(p, (__m256i)range.mask);
+    return (evec)_mm256_maskload_pd(p, (__m256i)part.mask);
 #elif defined(__AVX2__) && !HALF
-    return (evec)_mm256_maskload_ps(p, (__m256i)range.mask);
+    return (evec)_mm256_maskload_ps(p, (__m256i)part.mask);
 #else
-    return e_load_one_by_one(p, 1, range.lo, range.hi);
+    return e_load_one_by_one(p, 1, part.lo, part.hi);
 #endif
 }
 
-ALWAYS_INLINE void e_store_lanes(elem_t *p, evec v, lanes range) {
+ALWAYS_INLINE void e_store_lanes(elem_t *p, evec v, lanes part) {
 #if defined(__AVX512F__) && HALF
-    _mm256_mask_storeu_epi16(p, range.mask, (__m256i)v);
+    _mm256_mask_storeu_epi16(p, part.mask, (__m256i)v);
 #elif defined(__AVX512F__) && defined(DOUBLE)
-    _mm512_mask_storeu_pd(p, (__mmask8)range.mask, (__m512d)v);
+    _mm512_mask_storeu_pd(p, (__mmask8)part.mask, (__m512d)v);
 #elif defined(__AVX512F__)
-    _mm512_mask_storeu_ps(p, range.mask, (__m512)v);
+    _mm512_mask_storeu_ps(p, part.mask, (__m512)v);
 #elif defined(__AVX2__) && defined(DOUBLE)
-    _mm256_maskstore_pd(p, (__m256i)range.mask, (__m256d)v);
+    _mm256_maskstore_pd(p, (__m256i)part.mask, (__m256d)v);
 #elif defined(__AVX2__) && !HALF
-    _mm256_maskstore_ps(p, (__m256i)range.mask, (__m256)v);
+    _mm256_maskstore_ps(p, (__m256i)part.mask, (__m256)v);
 #else
-    e_store_one_by_one(p, v, range.lo, range.hi);
+    e_store_one_by_one(p, v, part.lo, part.hi);
 #endif
 }
 
 /* Lane i comes from p[i*step]. */
-ALWAYS_INLINE evec e_load_strided(const elem_t *p, int64_t step, lanes range) {
-    return e_load_one_by_one(p, step, range.lo, range.hi);
+ALWAYS_INLINE evec e_load_strided(const elem_t *p, int64_t step, lanes part) {
+    return e_load_one_by_one(p, step, part.lo, part.hi);
 }
 
 /* ---- conversion -------------------------------------------------------------------------------------------------- */
@@ -278,16 +278,16 @@ ALWAYS_INLINE vec v_multiply_add(vec a, vec x, vec w) {
 #endif
 }
 
-/* Lane i comes from p[index[i]], widened; all indices lie in the range. */
-ALWAYS_INLINE vec v_load_permuted(const elem_t *p, lanes range, ivec index) {
+/* Lane i comes from p[index[i]], widened; all indices lie in the part. */
+ALWAYS_INLINE vec v_load_permuted(const elem_t *p, lanes part, ivec index) {
 #if defined(__AVX512F__) && defined(DOUBLE)
-    return (vec)_mm512_permutexvar_pd((__m512i)index, (__m512d)e_load_lanes(p, range));
+    return (vec)_mm512_permutexvar_pd((__m512i)index, (__m512d)e_load_lanes(p, part));
 #elif defined(__AVX512F__)
-    return (vec)_mm512_permutexvar_ps((__m512i)index, (__m512)v_widen(e_load_lanes(p, range)));
+    return (vec)_mm512_permutexvar_ps((__m512i)index, (__m512)v_widen(e_load_lanes(p, part)));
 #elif defined(__AVX2__) && defined(DWC_ELEMENT_F32)
-    return (vec)_mm256_permutevar8x32_ps((__m256)e_load_lanes(p, range), (__m256i)index);
+    return (vec)_mm256_permutevar8x32_ps((__m256)e_load_lanes(p, part), (__m256i)index);
 #else
-    (void)range;
+    (void)part;
     evec e;
     for (int i = 0; i < LANES; i++)
         e[i] = p[index[i]];
