@@ -215,7 +215,7 @@ static int run_bench(cli_failure *failure) {
     if (!code)
         code = cli_context(&options.common, (int)options.threads, (dwc_isa)options.isa, &run.context, NULL, failure);
     if (!code)
-        code = rows_open(&run.writer, (row_format)options.format, options.shapes != NULL, options.output, failure);
+        code = rows_open(&run.writer, (row_format)options.format, options.output, failure);
     if (!code)
         code = bench_layers(&run, failure);
     if (!code)

@@ -125,8 +125,8 @@ static int print_row(const row_writer *writer, FILE *to, const bench_row *row) {
 
 /* ---- where to ---------------------------------------------------------------------------------------------------- */
 
-int rows_open(row_writer *writer, row_format format, int layers, const char *output, cli_failure *failure) {
-    *writer = (row_writer){.format = format, .layers = layers, .file = {.fd = -1}};
+int rows_open(row_writer *writer, row_format format, const char *output, cli_failure *failure) {
+    *writer = (row_writer){.format = format, .file = {.fd = -1}};
     if (!output)
         return EXIT_DONE;
     int code = output_check(output, 1, NULL, 0, failure);

@@ -18,13 +18,12 @@ typedef struct bench_row {
 
 typedef struct row_writer {
     row_format format;
-    int layers; /* rows have network and layer */
     int64_t written;
     output_file file; /* zeros: standard output */
 } row_writer;
 
 /* output NULL: standard output; else a file that gets its name in rows_close. */
-int rows_open(row_writer *writer, row_format format, int layers, const char *output, cli_failure *failure);
+int rows_open(row_writer *writer, row_format format, const char *output, cli_failure *failure);
 int rows_write(row_writer *writer, const bench_row *row, cli_failure *failure);
 int rows_close(row_writer *writer, cli_failure *failure);
 void rows_discard(row_writer *writer);
