@@ -19,7 +19,7 @@
 
 static const char *volatile partial_to_remove;
 
-/* A library that calls exit (a thread runtime without threads) leaves no partial file either. */
+/* A library that calls exit or abort (a thread runtime that gets no threads) leaves no partial file either. */
 static void remove_partial(void) {
     if (partial_to_remove)
         unlink(partial_to_remove);
@@ -33,7 +33,8 @@ static void remove_partial_and_die(int number) {
 
 /* A signal that was ignored when the program started (nohup) stays ignored. */
 static void watch_signals(void) {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2, SIGXCPU};
+    static const int numbers[] = {SIGINT,  SIGTERM, SIGHUP,  SIGPIPE, SIGQUIT,
+                                  SIGALRM, SIGUSR1, SIGUSR2, SIGXCPU, SIGABRT};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         struct sigaction action;
         if (sigaction(numbers[i], NULL, &action) || action.sa_handler == SIG_IGN)
