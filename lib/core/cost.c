@@ -2,7 +2,7 @@
 /* Roofline with the constants of a typical server core of the last ten years. */
 #include "core/cost.h"
 
-/* float32 operations per second and core: vector lanes x 2 x 2 units x about 3 GHz. */
+/* float32 operations per second and core, rounded down from what such cores sustain at about 3 GHz. */
 static const double typical_peak[] = {[DWC_ISA_BASELINE] = 25e9, [DWC_ISA_AVX2] = 90e9, [DWC_ISA_AVX512] = 110e9};
 
 enum { THREAD_START_NS = 3000, WORTH_A_THREAD_NS = 15000 };
