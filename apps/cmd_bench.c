@@ -5,6 +5,7 @@
  *     problems x algorithms -> plans -> dwc_bench (plans of one problem side by side) -> rows */
 #define _GNU_SOURCE
 #include "cli.h"
+#include "dwconv_expert.h"
 #include "dwconv_tune.h"
 #include "file.h"
 #include "layers.h"
@@ -14,10 +15,11 @@
 
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { most_problems = 512, most_algos = 32, most_offsets = 64 };
+enum { most_problems = 512, most_plans = 256, most_offsets = 64 };
 
 typedef struct word_list {
     const char *words[most_problems];
@@ -32,7 +34,7 @@ typedef struct offset_list {
 typedef struct bench_options {
     common_options common;
     word_list problems;
-    const char *shapes, *algo, *output;
+    const char *shapes, *algo, *params, *output;
     layer_variants variants;
     int64_t threads;
     int isa, cold, verify, format;
@@ -91,6 +93,8 @@ static const cli_option table[] = {
     {"--dtype", "f16|bf16|f32|f64,...", "element types of the shape file's layers [f32]", option_dtypes, AT(variants)},
     {"--layout", "nhwc|nchw,...", "layouts of the shape file's layers [nhwc]", option_layouts, AT(variants)},
     {"--algo", "auto|all|NAME,...", "algorithms; one that does not apply gives no row [auto]", option_text, AT(algo)},
+    {"--params", "all|LIST;...", "parameters of the one algorithm named: a row for each\nlist, or for every candidate",
+     option_text, AT(params)},
     {"--threads", "N", "threads [1]", option_integer, AT(threads), .minimum = 1, .maximum = DWC_MAX_THREADS},
     {"--isa", "NAME", "no better instruction set than this (dwconv info)", option_isa, AT(isa)},
     {"--cache", "warm|cold", "warm: the same tensors again; cold: tensors that have\nleft the caches [warm]",
@@ -116,39 +120,64 @@ typedef struct bench_run {
 
 /* ---- plans ------------------------------------------------------------------------------------------------------- */
 
-/* Plans `name` for the problem; leaves *plan NULL where it does not apply. */
-static int make_plan(bench_run *run, const dwc_problem *problem, const char *name, dwc_plan **plan,
-                     cli_failure *failure) {
-    const dwc_plan_options choice = {.algo = name};
+typedef struct plan_list {
+    dwc_plan *plans[most_plans];
+    int count;
+} plan_list;
+
+/* Appends the plan of `algo` with these parameters (NULL: the algorithm's own choice), if it applies. */
+static int add_plan(bench_run *run, const dwc_problem *problem, const char *algo, const char *params, plan_list *list,
+                    cli_failure *failure) {
+    const dwc_plan_options choice = {.algo = algo, .params = params};
     dwc_error error;
-    *plan = NULL;
-    dwc_status status = dwc_plan_create(run->context, problem, &choice, plan, &error);
+    if (list->count == most_plans)
+        return fail(failure, EXIT_USAGE, "more than %d rows for one problem", most_plans);
+    dwc_status status = dwc_plan_create(run->context, problem, &choice, &list->plans[list->count], &error);
+    list->count += status == DWC_OK;
     return status && status != DWC_NOT_APPLICABLE ? fail_library(failure, NULL, &error) : EXIT_DONE;
 }
 
-/* All plans that --algo asks for; NULL plans are left out. */
-static int make_plans(bench_run *run, const dwc_problem *problem, dwc_plan **plans, int *count, cli_failure *failure) {
+/* A plan for each parameter list that --params asks for. */
+static int add_params(bench_run *run, const dwc_problem *problem, const char *algo, plan_list *list,
+                      cli_failure *failure) {
+    if (!options.params)
+        return add_plan(run, problem, algo, NULL, list, failure);
+    char texts[most_plans][DWC_PARAMS_TEXT_MAX], one[DWC_PARAMS_TEXT_MAX];
+    int code = EXIT_DONE;
+    if (!strcmp(options.params, "all")) {
+        const int count = dwc_expert_candidates(run->context, problem, algo, texts, most_plans);
+        for (int i = 0; i < count && !code; i++)
+            code = add_plan(run, problem, algo, texts[i], list, failure);
+        return code;
+    }
+    for (const char *at = options.params; !code; at++) {
+        const size_t length = strcspn(at, ";");
+        if (length >= sizeof one)
+            return fail(failure, EXIT_USAGE, "--params: '%.*s' is too long", (int)length, at);
+        snprintf(one, sizeof one, "%.*s", (int)length, at);
+        code = add_plan(run, problem, algo, one, list, failure);
+        at += length;
+        if (!*at)
+            break;
+    }
+    return code;
+}
+
+/* All plans that --algo and --params ask for. */
+static int make_plans(bench_run *run, const dwc_problem *problem, plan_list *list, cli_failure *failure) {
     char names[256], *rest = names;
-    *count = 0;
+    int code = EXIT_DONE;
     if (!strcmp(options.algo, "all")) {
-        for (int i = 0; i < dwc_algo_count() && *count < most_algos; i++) {
-            int code = make_plan(run, problem, dwc_algo_get(i).name, &plans[*count], failure);
-            if (code)
-                return code;
-            *count += plans[*count] != NULL;
-        }
-        return EXIT_DONE;
+        for (int i = 0; i < dwc_algo_count() && !code; i++)
+            code = add_plan(run, problem, dwc_algo_get(i).name, NULL, list, failure);
+        return code;
     }
     if (strlen(options.algo) >= sizeof names)
         return fail(failure, EXIT_USAGE, "--algo: longer than %zu characters", sizeof names - 1);
     strcpy(names, options.algo);
-    for (char *name; (name = strsep(&rest, ",")) && *count < most_algos;) {
-        int code = make_plan(run, problem, name, &plans[*count], failure);
-        if (code)
-            return code;
-        *count += plans[*count] != NULL;
-    }
-    return EXIT_DONE;
+    for (char *name; !code && (name = strsep(&rest, ","));)
+        code = add_params(run, problem, name, list, failure);
+    return code;
 }
 
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
@@ -162,24 +191,23 @@ static int bench_layer(bench_run *run, const layer *l, cli_failure *failure) {
         .verify = options.verify,
         .seed = 1,
     };
-    dwc_plan *plans[most_algos];
-    dwc_bench_result results[most_algos];
+    plan_list list = {.count = 0};
+    dwc_bench_result results[most_plans];
     dwc_error error;
-    int count;
-    int code = make_plans(run, &l->problem, plans, &count, failure);
-    if (!code && count && dwc_bench(run->context, plans, count, &how, results, &error)) {
+    int code = make_plans(run, &l->problem, &list, failure);
+    if (!code && list.count && dwc_bench(run->context, list.plans, list.count, &how, results, &error)) {
         char text[DWC_PROBLEM_TEXT_MAX];
         dwc_problem_print(&l->problem, text, sizeof text);
         code = fail_library(failure, text, &error);
     }
-    for (int i = 0; i < count && !code; i++) {
+    for (int i = 0; i < list.count && !code; i++) {
         bench_row row = {.network = l->network, .layer = l->name, .cold = options.cold, .result = &results[i]};
-        dwc_plan_get_info(plans[i], &row.plan);
+        dwc_plan_get_info(list.plans[i], &row.plan);
         run->failed += results[i].verified && !results[i].verification.passed;
         code = rows_write(&run->writer, &row, failure);
     }
-    for (int i = 0; i < count; i++)
-        dwc_plan_destroy(plans[i]);
+    for (int i = 0; i < list.count; i++)
+        dwc_plan_destroy(list.plans[i]);
     return code;
 }
 
@@ -197,6 +225,8 @@ static int bench_layers(bench_run *run, cli_failure *failure) {
 
 static int read_layers(bench_run *run, cli_failure *failure) {
     const layer_variants *v = &options.variants;
+    if (options.params && (!strcmp(options.algo, "all") || !strcmp(options.algo, "auto") || strchr(options.algo, ',')))
+        return fail(failure, EXIT_USAGE, "--params: goes with one algorithm's name in --algo");
     if (!options.problems.count && !options.shapes)
         return fail(failure, EXIT_USAGE, "no problem given: PROBLEM... or --shapes FILE");
     if (!options.shapes && (v->batch_count || v->dtype_count || v->layout_count))

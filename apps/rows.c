@@ -46,6 +46,7 @@ static json_t *object_of(const bench_row *row) {
     json_object_set_new(object, "max_err", real_or_null(r->verification.max_err, r->verified));
     json_object_set_new(object, "tol", real_or_null(r->verification.tolerance, r->verified));
     json_object_set_new(object, "source", json_string(row->plan.source));
+    json_object_set_new(object, "time_best_offset_s", json_real(r->best_offset_median_s));
     return object;
 }
 

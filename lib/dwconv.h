@@ -261,17 +261,19 @@ DWC_API dwc_status dwc_plan_create(const dwc_context *context, const dwc_problem
                                    const dwc_plan_options *options, dwc_plan **plan, dwc_error *error);
 DWC_API void dwc_plan_destroy(dwc_plan *plan);
 
+#define DWC_PARAMS_TEXT_MAX 128
+
 typedef struct dwc_plan_info {
     dwc_problem problem;
     dwc_geometry geometry;
-    const char *algo;     /* static string */
-    char params[128];     /* "name=value,..."; empty when the algorithm has none */
-    const char *kernel;   /* kernel instance, e.g. "nhwc_k3s1"; "" where there is none; static string */
-    const char *isa;      /* instruction set of the kernels */
-    int threads;          /* used by execute; fewer than asked for where the problem is too small */
-    const char *source;   /* who chose: "explicit" or "model" */
-    double model_seconds; /* the cost model's guess */
-    double error_bound;   /* of max |got - exact| / max over outputs of S, S = sum |input * filter| + |bias|; before the
+    const char *algo;                 /* static string */
+    char params[DWC_PARAMS_TEXT_MAX]; /* "name=value,..."; empty when the algorithm has none */
+    const char *kernel;               /* kernel instance, e.g. "nhwc_k3s1"; "" where there is none; static string */
+    const char *isa;                  /* instruction set of the kernels */
+    int threads;                      /* used by execute; fewer than asked for where the problem is too small */
+    const char *source;               /* who chose: "explicit" or "model" */
+    double model_seconds;             /* the cost model's guess */
+    double error_bound; /* of max |got - exact| / max over outputs of S, S = sum |input * filter| + |bias|; before the
                              last   rounding, underflow aside */
     size_t packed_bytes, workspace_bytes;
 } dwc_plan_info;

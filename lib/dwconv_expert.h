@@ -9,6 +9,12 @@
 extern "C" {
 #endif
 
+/* Writes the parameters of every candidate of an algorithm for a problem, as dwc_plan_options takes them, in the
+ * algorithm's order of preference; at most `most`. Returns how many; 0 where the algorithm or the problem is unknown or
+ * they do not go together. */
+DWC_API int dwc_expert_candidates(const dwc_context *context, const dwc_problem *problem, const char *algo,
+                                  char (*texts)[DWC_PARAMS_TEXT_MAX], int most);
+
 /* Keeps `threads` threads busy with independent multiply-adds in registers, `rounds` rounds each, in the accumulator's
  * type of dtype and with the context's instruction set. Returns the operations done by all (a multiply-add is two). */
 DWC_API double dwc_expert_peak(const dwc_context *context, dwc_dtype dtype, int64_t rounds, int threads);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* direct: the sum over taps in registers, any problem. This file packs the filter, picks a kernel and divides the
- * output over threads; the loops are in kern/direct_nhwc.inc and kern/direct_nchw.inc.
+/* direct: the sum over taps in registers, any problem. This file packs the filter, picks a kernel and its parameters
+ * and divides the output over threads; the loops are in kern/direct_nhwc.inc and kern/direct_nchw.inc.
  *
  *     planes (NHWC: images; NCHW: channels of images) x rows of the output -> threads, in order, equal shares
  *
- * A thread's share is some rows of a plane, then whole planes, then some rows: no output depends on where it is cut. */
+ * A thread's share is some rows of a plane, then whole planes, then some rows: no output depends on where it is cut.
+ * NHWC images that are too low for that are cut into ranges of channels instead. */
 #include "algo/algo.h"
 #include "core/cost.h"
 #include "core/threads.h"
@@ -15,6 +16,10 @@
 /* Fraction of the peak rate that the kernels reach, for the cost model. */
 static const double EFFICIENCY = 0.5;
 
+/* Parameters, all of them without effect on the bits; see dwci_direct_args. NCHW has none yet: all 0. */
+enum { ROWS, COLUMNS, BLOCK, STAGE, PREFETCH, NONTEMPORAL };
+static const char *const param_names[] = {"rows", "columns", "block", "stage", "prefetch", "nontemporal", NULL};
+
 static int64_t planes(const dwci_case *c) {
     return c->problem.layout == DWC_NHWC ? c->problem.n : c->problem.n * c->problem.c;
 }
@@ -23,60 +28,192 @@ static int64_t output_rows(const dwci_case *c) {
     return c->geometry.output_elements == 0 ? 0 : planes(c) * c->geometry.oh;
 }
 
-static double cost(const dwci_case *c, const dwci_params *params) {
-    (void)params;
-    return dwci_cost_roofline(c, EFFICIENCY, dwci_cost_threads(c, EFFICIENCY, output_rows(c)));
-}
-
-static bool fits(int64_t actual, int compiled) {
-    return compiled == 0 || actual == compiled;
-}
-
-static const dwci_direct_kernel *find_kernel(const dwci_case *c) {
-    const dwc_problem *p = &c->problem;
-    const dwci_kern_element *element = c->table->element[p->dtype - DWC_F16 + DWCI_KERN_F16];
-    const dwci_direct_kernel *list = p->layout == DWC_NHWC ? element->direct_nhwc : element->direct_nchw;
-    const int count = p->layout == DWC_NHWC ? element->direct_nhwc_count : element->direct_nchw_count;
-    int i = 0;
-    while (i < count - 1 &&
-           !(fits(p->kw, list[i].kw) && fits(p->sw, list[i].sw) && fits(p->dw, list[i].dw) && fits(p->m, list[i].m)))
-        i++;
-    return &list[i];
+static const dwci_kern_element *element_of(const dwci_case *c) {
+    return c->table->element[c->problem.dtype - DWC_F16 + DWCI_KERN_F16];
 }
 
 static size_t accumulator_bytes(const dwci_case *c) {
     return c->problem.dtype == DWC_F64 ? sizeof(double) : sizeof(float);
 }
 
-/* Output channels of one row of the packed NHWC filter. */
-static int64_t padded_channels(const dwci_case *c) {
-    return (c->geometry.oc + DWCI_CHANNEL_PADDING - 1) / DWCI_CHANNEL_PADDING * DWCI_CHANNEL_PADDING;
+/* Channels that a kernel computes at once. */
+static int64_t lanes_of(const dwci_case *c) {
+    return element_of(c)->vector_bytes / (int64_t)accumulator_bytes(c);
 }
 
+static int64_t common_divisor(int64_t a, int64_t b) {
+    return b ? common_divisor(b, a % b) : a;
+}
+
+static bool fits(int64_t actual, int compiled) {
+    return compiled == 0 || actual == compiled;
+}
+
+static bool serves(const dwci_direct_kernel *k, const dwci_case *c) {
+    const dwc_problem *p = &c->problem;
+    return fits(p->kh, k->kh) && fits(p->kw, k->kw) && fits(p->m, k->m) &&
+           fits(p->sh / common_divisor(p->sh, p->dh), k->sh) && fits(p->sw / common_divisor(p->sw, p->dw), k->sw) &&
+           (!k->whole || c->geometry.oc >= lanes_of(c));
+}
+
+static const dwci_direct_kernel *find_kernel(const dwci_case *c) {
+    const dwci_kern_element *element = element_of(c);
+    const bool nhwc = c->problem.layout == DWC_NHWC;
+    const dwci_direct_kernel *list = nhwc ? element->direct_nhwc : element->direct_nchw;
+    const int count = nhwc ? element->direct_nhwc_count : element->direct_nchw_count;
+    int i = 0;
+    while (i < count - 1 && !serves(&list[i], c))
+        i++;
+    return &list[i];
+}
+
+/* ---- parameters -------------------------------------------------------------------------------------------------- */
+
+/* Will the tensors come from memory rather than from a cache? */
+static bool streams(const dwci_case *c) {
+    return dwci_cost_footprint(c) > dwci_last_cache(c->machine);
+}
+
+/* Do neighbouring pixels of a column or a row of the tile fall into the same few sets of the first cache? Its sets
+ * repeat every 4 KiB on all machines of interest (the page size, so that look-up and translation can overlap). */
+static bool collides(const dwci_case *c) {
+    const int64_t pixel = c->problem.c * (int64_t)c->geometry.element_bytes;
+    return pixel > 0 && pixel % 1024 == 0 && c->problem.w > 1;
+}
+
+/* A block of channels and a band of rows whose staged input takes about a quarter of the second cache. */
+static void choose_stage(const dwci_case *c, int vectors, dwci_params *params) {
+    const int64_t cache = c->machine->l2_bytes > 0 ? c->machine->l2_bytes / 4 : 128 << 10;
+    const int64_t row = c->problem.w * vectors * lanes_of(c) * (int64_t)c->geometry.element_bytes;
+    const int64_t rows = (cache / (row > 0 ? row : 1) - c->problem.kh) / c->problem.sh + 1;
+    params->value[BLOCK] = vectors;
+    params->value[STAGE] = rows < 4 ? 4 : rows > c->geometry.oh ? (int)c->geometry.oh : (int)rows;
+}
+
+/* Register tiles x (in place, by blocks of channels, staged) x (for the caches, for memory). */
+static int candidates(const dwci_case *c, dwci_params *list, int most) {
+    static const struct { int rows, columns; } tiles[] = {{4, 0}, {2, 0}, {3, 0}, {4, 2}};
+    enum { IN_PLACE, BLOCKS_OF_16, STAGED_8, STAGED_16, STAGED_4, WAYS };
+    int count = 0;
+    if (c->problem.layout != DWC_NHWC || c->geometry.output_elements == 0) {
+        list[0] = (dwci_params){{0}};
+        return 1;
+    }
+    for (int memory = 0; memory < 2; memory++)
+        for (int way = 0; way < WAYS; way++)
+            for (size_t t = 0; t < sizeof tiles / sizeof *tiles && count < most; t++) {
+                dwci_params *p = &list[count++];
+                *p = (dwci_params){.value = {[ROWS] = tiles[t].rows, [COLUMNS] = tiles[t].columns}};
+                if (way == BLOCKS_OF_16)
+                    p->value[BLOCK] = 16;
+                else if (way != IN_PLACE)
+                    choose_stage(c, way == STAGED_4 ? 4 : way == STAGED_8 ? 8 : 16, p);
+                if (memory) {
+                    p->value[PREFETCH] = 4;
+                    p->value[NONTEMPORAL] = way == IN_PLACE;
+                }
+            }
+    return count;
+}
+
+/* The share of the roofline's time by which parameters are off, from measurements on AMD Zen 3 and Zen 4. */
+static double cost(const dwci_case *c, const dwci_params *params) {
+    const int *value = params->value;
+    const bool memory = streams(c), staged = value[STAGE] > 0;
+    double factor = 1;
+    if (c->problem.layout == DWC_NHWC) {
+        const int rows = value[ROWS], wanted = memory || c->problem.sh > 1 || collides(c) ? 2 : 4;
+        factor *= rows == wanted ? 1 : rows == 3 ? 1.03 : 1.08;
+        factor *= value[COLUMNS] == 2 ? 1.1 : 1;
+        factor *= staged ? (collides(c) ? 0.8 : 1.3) : 1;
+        if (staged && value[BLOCK] != 8)
+            factor *= 1.04;
+        factor *= value[BLOCK] > 0 && !staged ? 1.05 : 1;
+        factor *= (value[NONTEMPORAL] || value[PREFETCH]) == memory ? 1 : 1.2;
+        factor *= value[PREFETCH] && !value[NONTEMPORAL] ? 1.1 : 1;
+    }
+    return factor * dwci_cost_roofline(c, EFFICIENCY, dwci_cost_threads(c, EFFICIENCY, output_rows(c)));
+}
+
+/* Bytes of the stage and of the stream buffer of one thread, multiples of 64. False on overflow. */
+static bool scratch_sizes(const dwci_case *c, const dwci_params *params, size_t *stage, size_t *stream) {
+    const dwc_problem *p = &c->problem;
+    const int64_t lanes = lanes_of(c), vectors = dwci_vectors(c->geometry.oc, lanes);
+    const int64_t block = params->value[BLOCK] && params->value[BLOCK] < vectors ? params->value[BLOCK] : vectors;
+    *stage = *stream = 0;
+    if (c->geometry.output_elements == 0)
+        return true;
+    if (params->value[NONTEMPORAL]) {
+        const size_t row = (size_t)(c->geometry.ow * c->geometry.oc) * c->geometry.element_bytes;
+        if (row > PTRDIFF_MAX / 8)
+            return false;
+        *stream = (size_t)(dwci_stream_bytes((int64_t)row) + 63) / 64 * 64;
+    }
+    if (!params->value[STAGE])
+        return true;
+    const int64_t pixel = dwci_stage_pixel((block * lanes - 1) / p->m + 2, lanes);
+    const int64_t row = dwci_stage_row(pixel, (p->w - 1) / p->dw + 1), all_rows = (p->h - 1) / p->dh + 1;
+    int64_t rows;
+    if (__builtin_mul_overflow(params->value[STAGE] - 1, p->sh, &rows) || rows > all_rows - p->kh)
+        rows = all_rows;
+    else
+        rows += p->kh;
+    if (__builtin_mul_overflow((size_t)row * c->geometry.element_bytes, (size_t)rows, stage) || *stage > PTRDIFF_MAX)
+        return false;
+    *stage = (*stage + 63) / 64 * 64;
+    return true;
+}
+
+/* ---- preparation ------------------------------------------------------------------------------------------------- */
+
 /* The geometry has checked the filter as the user has it; packed it may be larger. */
-static bool packed_size(const dwci_case *c, int64_t channels, size_t *bytes) {
+static bool packed_size(const dwci_case *c, size_t *bytes) {
+    const int64_t lanes = lanes_of(c);
+    const int64_t channels =
+        c->problem.layout == DWC_NHWC ? dwci_vectors(c->geometry.oc, lanes) * lanes : c->geometry.oc;
     *bytes = 0;
     return c->geometry.filter_elements == 0 ||
            (!__builtin_mul_overflow(c->problem.kh * c->problem.kw, channels, bytes) &&
             !__builtin_mul_overflow(*bytes, accumulator_bytes(c), bytes) && *bytes <= PTRDIFF_MAX);
 }
 
+static bool check_params(const dwci_case *c, const dwci_params *params, char *why, size_t size) {
+    static const int most[] = {
+        [ROWS] = 4, [COLUMNS] = 7, [BLOCK] = 1 << 20, [STAGE] = 1 << 20, [PREFETCH] = 1000, [NONTEMPORAL] = 1};
+    for (int i = 0; param_names[i]; i++) {
+        const int highest = c->problem.layout == DWC_NHWC ? most[i] : 0;
+        if (params->value[i] < 0 || params->value[i] > highest) {
+            snprintf(why, size, "%s=%d is not in 0..%d", param_names[i], params->value[i], highest);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool prepare(dwci_solution *s, char *why, size_t size) {
     const dwci_case *c = &s->problem_case;
     const dwc_problem *p = &c->problem;
     const dwci_direct_kernel *kernel = find_kernel(c);
-    const int64_t channels = p->layout == DWC_NHWC ? padded_channels(c) : c->geometry.oc;
-    size_t packed_bytes;
-    if (!packed_size(c, channels, &packed_bytes)) {
+    const int threads = dwci_cost_threads(c, EFFICIENCY, output_rows(c));
+    size_t packed_bytes, stage, stream, workspace_bytes;
+    if (!check_params(c, &s->params, why, size))
+        return false;
+    if (!packed_size(c, &packed_bytes)) {
         snprintf(why, size, "the packed filter does not fit the address space");
+        return false;
+    }
+    if (!scratch_sizes(c, &s->params, &stage, &stream) ||
+        __builtin_mul_overflow(stage + stream, (size_t)threads, &workspace_bytes)) {
+        snprintf(why, size, "the workspace does not fit the address space");
         return false;
     }
     const double unit_roundoff = p->dtype == DWC_F64 ? 0x1p-53 : 0x1p-24;
     s->prepared = (dwci_prepared){
         .kernel = kernel->name,
         .state = kernel,
-        .threads = dwci_cost_threads(c, EFFICIENCY, output_rows(c)),
+        .threads = threads,
         .packed_bytes = packed_bytes,
+        .workspace_bytes = workspace_bytes,
         .error_bound = ((double)p->kh * (double)p->kw + 2) * unit_roundoff,
         .componentwise = true,
     };
@@ -95,13 +232,20 @@ static void widen(const dwci_case *c, const void *filter, int64_t from, void *pa
 
 static void pack(const dwci_solution *s, const void *filter, void *packed) {
     const dwci_case *c = &s->problem_case;
-    const int64_t taps = c->problem.kh * c->problem.kw, channels = c->geometry.oc, padded = padded_channels(c);
-    const bool nhwc = c->problem.layout == DWC_NHWC;
-    if (nhwc)
-        memset(packed, 0, s->prepared.packed_bytes);
-    for (int64_t tap = 0; tap < taps; tap++)
-        for (int64_t channel = 0; channel < channels; channel++)
-            widen(c, filter, tap * channels + channel, packed, nhwc ? tap * padded + channel : channel * taps + tap);
+    const int64_t taps = c->problem.kh * c->problem.kw, channels = c->geometry.oc, lanes = lanes_of(c);
+    if (c->problem.layout == DWC_NCHW) {
+        for (int64_t tap = 0; tap < taps; tap++)
+            for (int64_t channel = 0; channel < channels; channel++)
+                widen(c, filter, tap * channels + channel, packed, channel * taps + tap);
+        return;
+    }
+    memset(packed, 0, s->prepared.packed_bytes);
+    for (int64_t v = 0; v < dwci_vectors(channels, lanes); v++) {
+        const int64_t first = dwci_vector_start(v, channels, lanes);
+        for (int64_t tap = 0; tap < taps; tap++)
+            for (int64_t i = 0; i < lanes && first + i < channels; i++)
+                widen(c, filter, tap * channels + first + i, packed, (v * taps + tap) * lanes + i);
+    }
 }
 
 static int clamp_of(dwc_activation activation) {
@@ -128,10 +272,14 @@ static dwci_direct_args arguments(const dwci_solution *s, const dwci_tensors *t)
         .oc = g->oc,
         .top = g->pad_top,
         .left = g->pad_left,
-        .oc_padded = padded_channels(&s->problem_case),
         .filter = t->packed,
         .bias = t->bias,
         .clamp = clamp_of(p->activation),
+        .rows = s->params.value[ROWS],
+        .columns = s->params.value[COLUMNS],
+        .block = s->params.value[BLOCK],
+        .stage_rows = s->params.value[STAGE],
+        .prefetch = s->params.value[PREFETCH],
     };
 }
 
@@ -139,6 +287,15 @@ typedef struct job {
     const dwci_solution *solution;
     const dwci_tensors *tensors;
 } job;
+
+/* How many threads share the channels rather than the rows: all or one. */
+static int channel_shares(const dwci_case *c, int threads) {
+    enum { ROWS_EACH = 8, VECTORS_EACH = 4 };
+    return c->problem.layout == DWC_NHWC && output_rows(c) < (int64_t)ROWS_EACH * threads &&
+                   dwci_vectors(c->geometry.oc, lanes_of(c)) >= (int64_t)VECTORS_EACH * threads
+               ? threads
+               : 1;
+}
 
 static void run_share(void *data, int i, int count) {
     const job *work = data;
@@ -151,11 +308,20 @@ static void run_share(void *data, int i, int count) {
     const size_t in_plane = (size_t)(p->h * p->w * (nhwc ? p->c : 1)) * g->element_bytes;
     const size_t out_plane = (size_t)(g->oh * g->ow * (nhwc ? g->oc : p->m)) * g->element_bytes;
     dwci_direct_args args = arguments(s, work->tensors);
+    size_t stage, stream;
+    scratch_sizes(c, &s->params, &stage, &stream);
+    args.scratch = (char *)work->tensors->workspace + (stage + stream) * (size_t)i;
+    if (stream > 0)
+        args.stream = (char *)args.scratch + stage;
+    const int by_channels = channel_shares(c, count), by_rows = count / by_channels;
+    dwci_direct_part part;
     int64_t row, end;
-    dwci_share(output_rows(c), i, count, &row, &end);
+    dwci_share(output_rows(c), i % by_rows, by_rows, &row, &end);
+    dwci_share(dwci_vectors(g->oc, lanes_of(c)), i / by_rows, by_channels, &part.v0, &part.v1);
     while (row < end) {
-        const int64_t plane = row / g->oh, y0 = row % g->oh;
-        const int64_t y1 = end - row < g->oh - y0 ? y0 + end - row : g->oh;
+        const int64_t plane = row / g->oh;
+        part.y0 = row % g->oh;
+        part.y1 = end - row < g->oh - part.y0 ? part.y0 + end - row : g->oh;
         if (!nhwc) {
             const int64_t channel = plane % p->c * p->m; /* the plane's first output channel */
             args.filter =
@@ -164,8 +330,8 @@ static void run_share(void *data, int i, int count) {
                 args.bias = (const char *)work->tensors->bias + (size_t)channel * g->element_bytes;
         }
         kernel->run(&args, (const char *)work->tensors->input + (size_t)plane * in_plane,
-                    (char *)work->tensors->output + (size_t)plane * out_plane, y0, y1);
-        row += y1 - y0;
+                    (char *)work->tensors->output + (size_t)plane * out_plane, &part);
+        row += part.y1 - part.y0;
     }
 }
 
@@ -178,6 +344,8 @@ const dwci_algo dwci_algo_direct = {
     .name = "direct",
     .description = "the sum over taps in registers; any problem",
     .automatic = true,
+    .param_names = param_names,
+    .candidates = candidates,
     .cost = cost,
     .prepare = prepare,
     .pack = pack,

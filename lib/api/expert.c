@@ -2,10 +2,16 @@
 /* The limit loops of the kernel tables over several threads. */
 #include "dwconv_expert.h"
 #include "core/context.h"
+#include "core/plan.h"
 #include "core/registry.h"
 #include "core/threads.h"
 
 enum { LINE = 64 };
+
+int dwc_expert_candidates(const dwc_context *context, const dwc_problem *problem, const char *algo,
+                          char (*texts)[DWC_PARAMS_TEXT_MAX], int most) {
+    return dwci_plan_candidates(context, problem, algo, texts, most);
+}
 
 typedef struct peak_job {
     const dwci_kern_element *element;

@@ -7,6 +7,15 @@ static const double typical_peak[] = {[DWC_ISA_BASELINE] = 25e9, [DWC_ISA_AVX2] 
 
 enum { THREAD_START_NS = 3000, WORTH_A_THREAD_NS = 15000 };
 
+double dwci_cost_footprint(const dwci_case *c) {
+    return (double)c->geometry.element_bytes *
+           ((double)c->geometry.input_elements + (double)c->geometry.output_elements);
+}
+
+double dwci_last_cache(const dwc_machine *machine) {
+    return machine->l3_bytes ? (double)machine->l3_bytes : machine->l2_bytes ? (double)machine->l2_bytes : 16e6;
+}
+
 /* Bytes per second of one core at a footprint, and of all of them together. */
 static double bandwidth(const dwc_machine *machine, double bytes, int threads) {
     double l3 = machine->l3_bytes ? (double)machine->l3_bytes : 16e6;

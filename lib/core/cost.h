@@ -5,6 +5,12 @@
 
 #include "algo/algo.h"
 
+/* Bytes of the tensors that pass through the caches. */
+double dwci_cost_footprint(const dwci_case *c);
+
+/* Bytes of the last cache, a guess where it is not known. */
+double dwci_last_cache(const dwc_machine *machine);
+
 /* Seconds on `threads` threads of an algorithm that reaches `efficiency` of the peak arithmetic rate and streams input,
  * filter and output once: arithmetic + memory time for one thread, the larger of the two for several. */
 double dwci_cost_roofline(const dwci_case *c, double efficiency, int threads);

@@ -18,4 +18,8 @@ struct dwc_plan {
 dwc_status dwci_plan_choose(const dwc_context *context, const dwc_problem *problem, const dwc_plan_options *options,
                             dwc_plan *plan, dwc_error *error);
 
+/* See dwc_expert_candidates. */
+int dwci_plan_candidates(const dwc_context *context, const dwc_problem *problem, const char *name,
+                         char (*texts)[DWC_PARAMS_TEXT_MAX], int most);
+
 #endif

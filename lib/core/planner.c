@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The planner: explicit choice, else the cost model. (Wisdom will come between the two.) */
+#include "core/cost.h"
 #include "core/error.h"
 #include "core/params.h"
 #include "core/plan.h"
@@ -9,14 +10,20 @@
 
 enum { MOST_CANDIDATES = 256 };
 
-/* The case that decides algorithm and parameters: one image, one thread, so that neither can depend on these. */
+/* The case that decides algorithm and parameters: one thread, and of the batch size only its class, one image where all
+ * images together stay in the last cache, else a batch of twice its size; so that neither can depend on the rest. */
 static dwci_case canonical(const dwci_case *c) {
     dwci_case one = *c;
-    if (one.problem.n > 1) {
+    one.threads = 1;
+    if (c->problem.n > 1) {
+        const double cache = dwci_last_cache(c->machine);
         one.problem.n = 1;
         dwc_problem_geometry(&one.problem, &one.geometry, NULL);
+        if (dwci_cost_footprint(c) > cache && dwci_cost_footprint(&one) < 2 * cache) {
+            one.problem.n = 1 + (int64_t)(2 * cache / dwci_cost_footprint(&one));
+            dwc_problem_geometry(&one.problem, &one.geometry, NULL);
+        }
     }
-    one.threads = 1;
     return one;
 }
 
@@ -24,10 +31,16 @@ static bool applies(const dwci_algo *algo, const dwci_case *c, char *why, size_t
     return !algo->applicable || algo->applicable(c, why, size);
 }
 
+/* At most MOST_CANDIDATES; an algorithm without parameters has one candidate. */
+static int list_candidates(const dwci_algo *algo, const dwci_case *c, dwci_params *list) {
+    list[0] = (dwci_params){{0}};
+    return algo->candidates ? algo->candidates(c, list, MOST_CANDIDATES) : 1;
+}
+
 /* Best parameters of an algorithm by its model; their seconds. */
 static double best_params(const dwci_algo *algo, const dwci_case *c, dwci_params *best) {
-    dwci_params list[MOST_CANDIDATES] = {{{0}}};
-    int count = algo->candidates ? algo->candidates(c, list, MOST_CANDIDATES) : 1;
+    dwci_params list[MOST_CANDIDATES];
+    int count = list_candidates(algo, c, list);
     double best_seconds = 0;
     for (int i = 0; i < count; i++) {
         double seconds = algo->cost(c, &list[i]);
@@ -85,16 +98,34 @@ static dwc_status choose_algo(const dwc_context *context, const dwci_case *c, co
     return DWC_OK;
 }
 
+static dwci_case case_of(const dwc_context *context, const dwc_problem *problem, int threads) {
+    return (dwci_case){.problem = *problem,
+                       .machine = &context->machine,
+                       .table = dwci_kern_table_for(context->machine.isa),
+                       .threads = threads ? threads : context->threads};
+}
+
+int dwci_plan_candidates(const dwc_context *context, const dwc_problem *problem, const char *name,
+                         char (*texts)[DWC_PARAMS_TEXT_MAX], int most) {
+    dwci_params list[MOST_CANDIDATES];
+    dwci_case c = case_of(context, problem, 0);
+    const dwci_algo *algo = dwci_algo_find(name);
+    if (!algo || dwc_problem_geometry(problem, &c.geometry, NULL) || !applies(algo, &c, NULL, 0))
+        return 0;
+    const dwci_case one = canonical(&c);
+    const int all = list_candidates(algo, &one, list), count = all < most ? all : most;
+    for (int i = 0; i < count; i++)
+        dwci_params_print(algo, &list[i], texts[i], sizeof texts[i]);
+    return count;
+}
+
 dwc_status dwci_plan_choose(const dwc_context *context, const dwc_problem *problem, const dwc_plan_options *options,
                             dwc_plan *plan, dwc_error *error) {
     dwci_solution *s = &plan->solution;
     char why[160] = "", params[128], text[DWC_PROBLEM_TEXT_MAX];
     if (options->threads < 0 || options->threads > DWC_MAX_THREADS)
         return dwci_fail(error, DWC_INVALID_ARGUMENT, "threads: %d is not in 0..%d", options->threads, DWC_MAX_THREADS);
-    *s = (dwci_solution){.problem_case = {.problem = *problem,
-                                          .machine = &context->machine,
-                                          .table = dwci_kern_table_for(context->machine.isa),
-                                          .threads = options->threads ? options->threads : context->threads}};
+    *s = (dwci_solution){.problem_case = case_of(context, problem, options->threads)};
     dwci_case *c = &s->problem_case;
     plan->context = context;
     dwc_status status = dwc_problem_geometry(problem, &c->geometry, error);

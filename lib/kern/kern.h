@@ -2,22 +2,29 @@
 /* The kernel tables. The files of this folder are compiled once per instruction set; each compilation exports one const
  * table of pure functions. Nothing of a table runs before cpuid said that it may.
  *
- * Direct convolution. A kernel computes rows y0..y1-1 of one plane of the output:
+ * Direct convolution. A kernel computes a part of one plane of the output:
  *
- *     NHWC: a plane is an image;       input [h][w][c], output [oh][ow][c*m], filter packed as [kh*kw][oc_padded]
+ *     NHWC: a plane is an image;       input [h][w][c], output [oh][ow][c*m], filter packed as [vectors][kh*kw][lanes]
  *     NCHW: a plane is one channel k;  input [h][w],    output [m][oh][ow],   filter packed as [c*m][kh*kw]
  *
- * The packed filter has the accumulator's type (float, or double for f64). Every output is one sum over its taps in the
- * image, row by row and left to right, one (fused, where the set has it) multiply-add each, starting at +0: all kernels
- * of all tables with fused multiply-add give the same bits. */
+ * The packed filter has the accumulator's type (float, or double for f64). NHWC: vector v of the filter holds output
+ * channels dwci_vector_start(v).. of `lanes` lanes each, so that the last one overlaps its neighbour; zeros where there
+ * are fewer channels than lanes. Every output is one sum over its taps in the image, row by row and left to right, one
+ * (fused, where the set has it) multiply-add each, starting at +0: all kernels of all tables with fused multiply-add
+ * give the same bits. */
 #ifndef DWC_KERN_KERN_H
 #define DWC_KERN_KERN_H
 
 #include <stdint.h>
 
-/* Packed NHWC filters are padded with zeros to a multiple of this many channels, so that no kernel needs a masked
- * filter load. At least the elements of the widest vector. */
-#define DWCI_CHANNEL_PADDING 16
+static inline int64_t dwci_vectors(int64_t channels, int64_t lanes) {
+    return (channels + lanes - 1) / lanes;
+}
+
+static inline int64_t dwci_vector_start(int64_t vector, int64_t channels, int64_t lanes) {
+    const int64_t last = channels > lanes ? channels - lanes : 0;
+    return vector * lanes < last ? vector * lanes : last;
+}
 
 enum { DWCI_CLAMP_NONE, DWCI_CLAMP_RELU, DWCI_CLAMP_RELU6 };
 
@@ -27,20 +34,53 @@ typedef struct dwci_direct_args {
     int64_t sh, sw, dh, dw;
     int64_t oh, ow, oc;
     int64_t top, left;  /* zeros above and left of the image */
-    int64_t oc_padded;  /* NHWC: channels of a packed filter row */
     const void *filter; /* packed; NCHW: of the plane's first output channel */
     const void *bias;   /* the tensors' type, NULL: none; NCHW: from the plane's first output channel */
     int clamp;          /* DWCI_CLAMP_... */
+
+    /* NHWC. How to go about it; no bit depends on these. 0 stands for the kernel's own choice or for none. */
+    int rows, columns;  /* register tile, at most */
+    int64_t block;      /* vectors of channels that one visit of the image computes; 0: all */
+    int64_t stage_rows; /* output rows whose input is copied to scratch at a time; 0: not copied */
+    void *scratch;      /* aligned to 64 bytes, dwci_stage_row elements for each input row of a stage */
+    int64_t prefetch;   /* input rows ahead */
+    void *stream; /* not NULL: outputs go past the caches by way of this, dwci_stream_bytes, aligned to 64 bytes */
 } dwci_direct_args;
 
+/* Elements of one pixel and one row of w pixels of a stage. A row is a little longer, so that rows do not lie a power
+ * of two apart. */
+static inline int64_t dwci_stage_pixel(int64_t channels, int64_t lanes) {
+    return dwci_vectors(channels, lanes) * lanes;
+}
+
+static inline int64_t dwci_stage_row(int64_t pixel, int64_t w) {
+    return pixel * w + 32;
+}
+
+/* Most rows of a register tile of any kernel. */
+enum { DWCI_MOST_ROWS = 4 };
+
+/* Bytes of dwci_direct_args.stream: the largest band, anywhere in its first line. */
+static inline int64_t dwci_stream_bytes(int64_t output_row_bytes) {
+    return DWCI_MOST_ROWS * output_row_bytes + 64;
+}
+
+/* Output rows y0..y1-1; NHWC: of the vectors v0..v1-1 of output channels. */
+typedef struct dwci_direct_part {
+    int64_t y0, y1, v0, v1;
+} dwci_direct_part;
+
 /* in and out point to the plane's first element. */
-typedef void (*dwci_direct_fn)(const dwci_direct_args *args, const void *in, void *out, int64_t y0, int64_t y1);
+typedef void (*dwci_direct_fn)(const dwci_direct_args *args, const void *in, void *out, const dwci_direct_part *part);
 
 /* One instance: what it was compiled for, 0 standing for any value. The first entry that fits a problem serves it, and
  * the last one fits all. */
 typedef struct dwci_direct_kernel {
     const char *name;
-    int kw, sw, dw, m;
+    int kh, kw;
+    int sh, sw; /* divided by the greatest common divisor with the dilation, which may be any */
+    int m;
+    int whole; /* 1: needs at least `lanes` output channels */
     dwci_direct_fn run;
 } dwci_direct_kernel;
 

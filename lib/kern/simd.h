@@ -67,12 +67,27 @@ typedef elem_t evec __attribute__((vector_size(LANES * sizeof(elem_t))));
 typedef acc_t vec_anywhere __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(acc_t)), may_alias));
 typedef elem_t evec_anywhere __attribute__((vector_size(LANES * sizeof(elem_t)), aligned(sizeof(elem_t)), may_alias));
 
-/* Is a vector of all lanes worth a code path of its own beside the one for a range? Masks are free in AVX-512. */
-#if defined(__AVX512F__)
-#define WHOLE_VECTORS_APART 0
+/* Vector registers of the instruction set. */
+#if defined(__AVX512F__) || defined(__aarch64__)
+#define REGISTERS 32
 #else
-#define WHOLE_VECTORS_APART 1
+#define REGISTERS 16
 #endif
+
+/* Holds a value in a register, as it is, at this point of the program. Compilers left alone undo the order of loads and
+ * multiply-adds that the kernels spell out: they keep all loads of a tile alive at once and spill. */
+#if defined(__AVX512F__)
+#define PIN_VECTOR(x) __asm__("" : "+v"(x))
+#elif defined(__x86_64__)
+#define PIN_VECTOR(x) __asm__("" : "+x"(x))
+#elif defined(__aarch64__)
+#define PIN_VECTOR(x) __asm__("" : "+w"(x))
+#else
+#define PIN_VECTOR(x) (void)(x)
+#endif
+#define PIN_INTEGER(x) __asm__("" : "+r"(x))
+/* Loads stay on their side of it. */
+#define IN_ORDER __asm__ volatile("" ::: "memory")
 
 /* ---- ranges of lanes --------------------------------------------------------------------------------------------- */
 
@@ -252,6 +267,12 @@ ALWAYS_INLINE void v_stream(acc_t *p, vec v) {
 #endif
 }
 
+/* The same for the 64 bytes of a cache line. */
+ALWAYS_INLINE void v_stream_line(void *to, const void *from) {
+    for (int i = 0; i < 64 / VECTOR_BYTES; i++)
+        v_stream((acc_t *)to + i * LANES, v_load_acc((const acc_t *)from + i * LANES));
+}
+
 ALWAYS_INLINE void v_stream_end(void) {
 #if defined(__x86_64__)
     _mm_sfence();
@@ -278,6 +299,27 @@ ALWAYS_INLINE vec v_multiply_add(vec a, vec x, vec w) {
 #endif
 }
 
+/* *sum = *sum + x*w, in place. */
+ALWAYS_INLINE void v_accumulate(vec *sum, vec x, vec w) {
+    *sum = v_multiply_add(*sum, x, w);
+    PIN_VECTOR(*sum);
+}
+
+/* +0 made in the register itself: a compiler copies one zero register around, which it has to keep for that. */
+ALWAYS_INLINE vec v_zero(void) {
+    vec zero;
+#if defined(__AVX512F__)
+    __asm__ volatile("vpxord %0, %0, %0" : "=v"(zero));
+#elif defined(__AVX__)
+    __asm__ volatile("vxorps %0, %0, %0" : "=x"(zero));
+#elif defined(__x86_64__)
+    __asm__ volatile("xorps %0, %0" : "=x"(zero));
+#else
+    zero = (vec){0};
+#endif
+    return zero;
+}
+
 /* Lane i comes from p[index[i]], widened; all indices lie in the part. */
 ALWAYS_INLINE vec v_load_permuted(const elem_t *p, lanes part, ivec index) {
 #if defined(__AVX512F__) && defined(DOUBLE)
@@ -295,14 +337,19 @@ ALWAYS_INLINE vec v_load_permuted(const elem_t *p, lanes part, ivec index) {
 #endif
 }
 
-/* x > 0 ? x : 0 and min(that, 6), NaN kept. clamp is a DWCI_CLAMP_... */
+/* x > 0 ? x : 0 and min(that, 6), NaN kept. clamp is a DWCI_CLAMP_... The constants are made here each time: held in
+ * registers by the compiler they would crowd out the sums of a tile. */
 ALWAYS_INLINE vec v_clamp(vec v, int clamp) {
+    static const acc_t most = 6;
     if (clamp == DWCI_CLAMP_NONE)
         return v;
-    v = (vec)((ivec)v & ~(ivec)(v <= 0));
+    v = (vec)((ivec)v & ~(ivec)(v <= v_zero()));
     if (clamp == DWCI_CLAMP_RELU6) {
-        ivec over = (ivec)(v > 6);
-        v = (vec)(((ivec)v & ~over) | ((ivec)v_splat(6) & over));
+        const acc_t *p = &most;
+        PIN_INTEGER(p);
+        const vec six = v_splat(*p);
+        const ivec over = (ivec)(v > six);
+        v = (vec)(((ivec)v & ~over) | ((ivec)six & over));
     }
     return v;
 }

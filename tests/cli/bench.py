@@ -12,7 +12,7 @@ import os
 from cli_support import begin, check, expect_error, finish, read_bytes, run, seen, succeeds
 
 COLUMNS = ["problem", "algo", "params", "isa", "threads", "ranks", "cache", "offset", "reps", "time_min_s", "time_median_s",
-           "gflops", "gbps", "limit_s", "limit_by", "fraction", "verified", "max_err", "tol", "source"]
+           "gflops", "gbps", "limit_s", "limit_by", "fraction", "verified", "max_err", "tol", "source", "time_best_offset_s"]
 HEADER = "network,layer,H,W,C,kh,kw,sh,sw,dh,dw,M,padding\n"
 SMALL = "f32:nhwc:n1:5x6x7:k3x3:s1x1:d1x1:m1:same"
 FAST = ["--min-time", "0"]

@@ -30,6 +30,24 @@ static const char *describe(const kernel_case *k) {
     return text;
 }
 
+/* Channels of a vector. */
+static int64_t lanes_of(const kernel_case *k) {
+    const dwci_kern_element *e = k->table->element[k->problem.dtype - DWC_F16 + DWCI_KERN_F16];
+    return e->vector_bytes / (int64_t)dwc_dtype_bytes(dwt_accumulator(k->problem.dtype));
+}
+
+/* A stride and a dilation; the stride divided by what they have in common is `reduced` where that is not 0. */
+static void strides(dwt_rng *rng, int reduced, int64_t *stride, int64_t *dilation) {
+    static const int64_t pairs[][3] = {{1, 1, 1}, {1, 1, 2}, {1, 1, 3}, {1, 2, 2}, {1, 2, 4}, {1, 3, 3},
+                                       {2, 2, 1}, {2, 2, 3}, {2, 4, 2}, {3, 3, 1}, {3, 3, 2}, {4, 4, 1}};
+    const int64_t *pair;
+    do
+        pair = pairs[dwt_between(rng, 0, 11)];
+    while (reduced && pair[0] != reduced);
+    *stride = pair[1];
+    *dilation = pair[2];
+}
+
 /* A problem of one image that the instance serves. Widths around the vector's multiples, borders everywhere. */
 static void make_problem(dwt_rng *rng, dwc_dtype dtype, dwc_layout layout, kernel_case *k) {
     const dwci_direct_kernel *kernel = k->kernel;
@@ -38,12 +56,10 @@ static void make_problem(dwt_rng *rng, dwc_dtype dtype, dwc_layout layout, kerne
         dwc_problem_init(p);
         p->dtype = dtype;
         p->layout = layout;
-        p->kh = dwt_between(rng, 1, 8);
+        p->kh = kernel->kh ? kernel->kh : dwt_between(rng, 1, 8);
         p->kw = kernel->kw ? kernel->kw : dwt_between(rng, 1, 11);
-        p->sh = dwt_between(rng, 1, 4);
-        p->sw = kernel->sw ? kernel->sw : dwt_between(rng, 1, 4);
-        p->dh = dwt_between(rng, 1, 3);
-        p->dw = kernel->dw ? kernel->dw : dwt_between(rng, 1, 3);
+        strides(rng, kernel->sh, &p->sh, &p->dh);
+        strides(rng, kernel->sw, &p->sw, &p->dw);
         p->m = kernel->m ? kernel->m : dwt_between(rng, 1, 5);
         p->h = dwt_between(rng, 1, 12);
         p->w = dwt_between(rng, 1, layout == DWC_NHWC ? 24 : 150);
@@ -57,7 +73,8 @@ static void make_problem(dwt_rng *rng, dwc_dtype dtype, dwc_layout layout, kerne
         }
         p->bias = (int)dwt_between(rng, 0, 1);
         p->activation = (dwc_activation)dwt_between(rng, DWC_NO_ACTIVATION, DWC_RELU6);
-    } while (dwc_problem_geometry(&k->problem, &k->geometry, NULL) != DWC_OK || k->geometry.output_elements == 0);
+    } while (dwc_problem_geometry(&k->problem, &k->geometry, NULL) != DWC_OK || k->geometry.output_elements == 0 ||
+             (kernel->whole && k->geometry.oc < lanes_of(k)));
 }
 
 /* One output in the accumulator's type by the promise; f16 and bf16 accumulate in float. */
@@ -91,15 +108,18 @@ PLAIN_SUM(plain_f64, double, fma)
 #undef PLAIN_SUM
 
 /* The filter as kern.h says kernels want it. */
-static void pack(const kernel_case *k, const void *filter, void *packed, int64_t padded) {
+static void pack(const kernel_case *k, const void *filter, void *packed) {
     const dwc_problem *p = &k->problem;
-    const int64_t taps = p->kh * p->kw, channels = k->geometry.oc;
-    for (int64_t tap = 0; tap < taps; tap++)
-        for (int64_t channel = 0; channel < channels; channel++) {
-            double value = dwt_get(p->dtype, filter, tap * channels + channel);
-            int64_t to = p->layout == DWC_NHWC ? tap * padded + channel : channel * taps + tap;
-            dwt_set(dwt_accumulator(p->dtype), packed, to, value);
-        }
+    const int64_t taps = p->kh * p->kw, channels = k->geometry.oc, lanes = lanes_of(k);
+    const int64_t vectors = p->layout == DWC_NHWC ? dwci_vectors(channels, lanes) : channels;
+    for (int64_t v = 0; v < vectors; v++)
+        for (int64_t tap = 0; tap < taps; tap++)
+            for (int64_t i = 0; i < (p->layout == DWC_NHWC ? lanes : 1); i++) {
+                const int64_t channel = p->layout == DWC_NHWC ? dwci_vector_start(v, channels, lanes) + i : v;
+                const int64_t to = p->layout == DWC_NHWC ? (v * taps + tap) * lanes + i : v * taps + tap;
+                if (channel < channels)
+                    dwt_set(dwt_accumulator(p->dtype), packed, to, dwt_get(p->dtype, filter, tap * channels + channel));
+            }
 }
 
 static void fill(dwt_rng *rng, dwc_dtype dtype, void *array, int64_t count) {
@@ -111,10 +131,9 @@ static void check_case(const kernel_case *k, dwt_rng *rng, dwt_guard_side side) 
     const dwc_problem *p = &k->problem;
     const dwc_geometry *g = &k->geometry;
     const size_t element = g->element_bytes, accumulator = dwc_dtype_bytes(dwt_accumulator(p->dtype));
-    const int64_t padded = p->layout == DWC_NHWC
-                               ? (g->oc + DWCI_CHANNEL_PADDING - 1) / DWCI_CHANNEL_PADDING * DWCI_CHANNEL_PADDING
-                               : g->oc;
-    dwt_guard in, packed, bias, out;
+    const int64_t lanes = lanes_of(k), vectors = dwci_vectors(g->oc, lanes);
+    const int64_t padded = p->layout == DWC_NHWC ? vectors * lanes : g->oc;
+    dwt_guard in, packed, bias, out, scratch, stream;
     void *filter = dwt_elements(p->dtype, g->filter_elements);
     dwt_guard_map(&in, (size_t)g->input_elements * element, side, element, 0);
     dwt_guard_map(&packed, (size_t)(p->kh * p->kw * padded) * accumulator, side, accumulator, 0);
@@ -124,35 +143,50 @@ static void check_case(const kernel_case *k, dwt_rng *rng, dwt_guard_side side) 
     fill(rng, p->dtype, filter, g->filter_elements);
     fill(rng, p->dtype, bias.data, g->bias_elements);
     memset(packed.data, 0, packed.bytes);
-    pack(k, filter, packed.data, padded);
+    pack(k, filter, packed.data);
     memset(out.data, 0xa5, out.bytes);
     dwt_guard_read_only(&in);
     dwt_guard_read_only(&packed);
     dwt_guard_read_only(&bias);
 
-    const dwci_direct_args args = {.h = p->h,
-                                   .w = p->w,
-                                   .c = p->c,
-                                   .kh = p->kh,
-                                   .kw = p->kw,
-                                   .m = p->m,
-                                   .sh = p->sh,
-                                   .sw = p->sw,
-                                   .dh = p->dh,
-                                   .dw = p->dw,
-                                   .oh = g->oh,
-                                   .ow = g->ow,
-                                   .oc = g->oc,
-                                   .top = g->pad_top,
-                                   .left = g->pad_left,
-                                   .oc_padded = padded,
-                                   .filter = packed.data,
-                                   .bias = p->bias ? bias.data : NULL,
-                                   .clamp = (int)p->activation};
-    /* Two calls, cut at a random row. */
-    const int64_t cut = dwt_between(rng, 0, g->oh);
-    k->kernel->run(&args, in.data, out.data, cut, g->oh);
-    k->kernel->run(&args, in.data, out.data, 0, cut);
+    dwci_direct_args args = {.h = p->h,
+                             .w = p->w,
+                             .c = p->c,
+                             .kh = p->kh,
+                             .kw = p->kw,
+                             .m = p->m,
+                             .sh = p->sh,
+                             .sw = p->sw,
+                             .dh = p->dh,
+                             .dw = p->dw,
+                             .oh = g->oh,
+                             .ow = g->ow,
+                             .oc = g->oc,
+                             .top = g->pad_top,
+                             .left = g->pad_left,
+                             .filter = packed.data,
+                             .bias = p->bias ? bias.data : NULL,
+                             .clamp = (int)p->activation};
+    /* Two calls, cut at a random row or vector of channels, with random parameters. */
+    args.rows = (int)dwt_between(rng, 0, 4);
+    args.columns = (int)dwt_between(rng, 0, 7);
+    args.block = dwt_between(rng, 0, 3);
+    args.stage_rows = dwt_chance(rng, 1, 2) ? dwt_between(rng, 1, 6) : 0;
+    args.prefetch = dwt_between(rng, 0, 2);
+    const int64_t stage_rows = args.stage_rows * p->sh + p->kh < p->h ? args.stage_rows * p->sh + p->kh : p->h;
+    const int64_t stage_row = dwci_stage_row(dwci_stage_pixel(p->c, lanes), p->w);
+    dwt_guard_map(&scratch, ((size_t)(stage_rows * stage_row) * element + 63) / 64 * 64, side, 64, 0);
+    args.scratch = scratch.data;
+    const size_t stream_bytes = (size_t)dwci_stream_bytes(g->ow * g->oc * (int64_t)element);
+    dwt_guard_map(&stream, (stream_bytes + 63) / 64 * 64, side, 64, 0);
+    args.stream = dwt_chance(rng, 1, 2) ? stream.data : NULL;
+    dwci_direct_part parts[] = {{0, g->oh, 0, vectors}, {0, g->oh, 0, vectors}};
+    if (p->layout == DWC_NHWC && dwt_chance(rng, 1, 2))
+        parts[0].v0 = parts[1].v1 = dwt_between(rng, 0, vectors);
+    else
+        parts[0].y0 = parts[1].y1 = dwt_between(rng, 0, g->oh);
+    k->kernel->run(&args, in.data, out.data, &parts[0]);
+    k->kernel->run(&args, in.data, out.data, &parts[1]);
 
     for (int64_t y = 0; y < g->oh; y++)
         for (int64_t x = 0; x < g->ow; x++)
@@ -169,12 +203,15 @@ static void check_case(const kernel_case *k, dwt_rng *rng, dwt_guard_side side) 
                              dwt_get(p->dtype, out.data, at), dwt_get(p->dtype, &want, 0),
                              (unsigned long long)dwt_args.seed);
             }
-    if (!dwt_guard_intact(&in) || !dwt_guard_intact(&packed) || !dwt_guard_intact(&bias) || !dwt_guard_intact(&out))
+    if (!dwt_guard_intact(&in) || !dwt_guard_intact(&packed) || !dwt_guard_intact(&bias) || !dwt_guard_intact(&out) ||
+        !dwt_guard_intact(&scratch) || !dwt_guard_intact(&stream))
         fail_msg("%s: memory beside a tensor was written", describe(k));
     dwt_guard_unmap(&in);
     dwt_guard_unmap(&packed);
     dwt_guard_unmap(&bias);
     dwt_guard_unmap(&out);
+    dwt_guard_unmap(&scratch);
+    dwt_guard_unmap(&stream);
     free(filter);
 }
 
@@ -217,7 +254,8 @@ static void test_last_instance_serves_all(void **state) {
             const dwci_direct_kernel last[] = {e->direct_nhwc[e->direct_nhwc_count - 1],
                                                e->direct_nchw[e->direct_nchw_count - 1]};
             for (int j = 0; j < 2; j++)
-                assert_true(last[j].kw == 0 && last[j].sw == 0 && last[j].dw == 0 && last[j].m == 0);
+                assert_true(last[j].kh == 0 && last[j].kw == 0 && last[j].sh == 0 && last[j].sw == 0 &&
+                            last[j].m == 0 && !last[j].whole);
         }
 }
 
