@@ -69,16 +69,20 @@ static const dwci_direct_kernel *find_kernel(const dwci_case *c) {
 
 /* ---- parameters -------------------------------------------------------------------------------------------------- */
 
-/* Will the tensors come from memory rather than from a cache? */
+/* Will the tensors come from memory rather than from a cache? A cache shared with others never holds as much as its
+ * size. */
 static bool streams(const dwci_case *c) {
-    return dwci_cost_footprint(c) > dwci_last_cache(c->machine);
+    return dwci_cost_footprint(c) > 0.7 * dwci_last_cache(c->machine);
 }
 
-/* Do neighbouring pixels of a column or a row of the tile fall into the same few sets of the first cache? Its sets
- * repeat every 4 KiB on all machines of interest (the page size, so that look-up and translation can overlap). */
-static bool collides(const dwci_case *c) {
-    const int64_t pixel = c->problem.c * (int64_t)c->geometry.element_bytes;
-    return pixel > 0 && pixel % 1024 == 0 && c->problem.w > 1;
+/* The sets of the first cache repeat every 4 KiB on all machines of interest (the page size, so that look-up and
+ * translation can overlap). Do all rows of a tile fall into the same few sets, and do its pixels? */
+static bool rows_collide(const dwci_case *c) {
+    return c->problem.w * c->problem.c * (int64_t)c->geometry.element_bytes % 4096 == 0;
+}
+
+static bool pixels_collide(const dwci_case *c) {
+    return c->problem.c * (int64_t)c->geometry.element_bytes % 2048 == 0 && c->problem.w / c->problem.dw > 4;
 }
 
 /* A block of channels and a band of rows whose staged input takes about a quarter of the second cache. */
@@ -92,47 +96,51 @@ static void choose_stage(const dwci_case *c, int vectors, dwci_params *params) {
 
 /* Register tiles x (in place, by blocks of channels, staged) x (for the caches, for memory). */
 static int candidates(const dwci_case *c, dwci_params *list, int most) {
-    static const struct { int rows, columns; } tiles[] = {{4, 0}, {2, 0}, {3, 0}, {4, 2}};
-    enum { IN_PLACE, BLOCKS_OF_16, STAGED_8, STAGED_16, STAGED_4, WAYS };
-    int count = 0;
+    static const struct { int rows, columns; } tiles[] = {{4, 0}, {4, 2}, {2, 0}, {3, 0}};
+    static const int blocks[] = {0, 16, 16, 8, 4}; /* vectors; the later ones staged */
+    enum { STAGED = 2, WAYS = sizeof blocks / sizeof *blocks, TILES = sizeof tiles / sizeof *tiles };
     if (c->problem.layout != DWC_NHWC || c->geometry.output_elements == 0) {
         list[0] = (dwci_params){{0}};
         return 1;
     }
+    int count = 0;
     for (int memory = 0; memory < 2; memory++)
         for (int way = 0; way < WAYS; way++)
-            for (size_t t = 0; t < sizeof tiles / sizeof *tiles && count < most; t++) {
+            for (int t = 0; t < TILES && count < most; t++) {
                 dwci_params *p = &list[count++];
                 *p = (dwci_params){.value = {[ROWS] = tiles[t].rows, [COLUMNS] = tiles[t].columns}};
-                if (way == BLOCKS_OF_16)
-                    p->value[BLOCK] = 16;
-                else if (way != IN_PLACE)
-                    choose_stage(c, way == STAGED_4 ? 4 : way == STAGED_8 ? 8 : 16, p);
+                p->value[BLOCK] = blocks[way];
+                if (way >= STAGED)
+                    choose_stage(c, blocks[way], p);
                 if (memory) {
                     p->value[PREFETCH] = 4;
-                    p->value[NONTEMPORAL] = way == IN_PLACE;
+                    p->value[NONTEMPORAL] = way == 0;
                 }
             }
     return count;
 }
 
-/* The share of the roofline's time by which parameters are off, from measurements on AMD Zen 3 and Zen 4. */
-static double cost(const dwci_case *c, const dwci_params *params) {
+/* By how much parameters miss the best ones: medians over the layers of a dozen networks on AMD Zen 3. */
+static double penalty(const dwci_case *c, const dwci_params *params) {
     const int *value = params->value;
-    const bool memory = streams(c), staged = value[STAGE] > 0;
+    const bool memory = streams(c), staged = value[STAGE] > 0, collide = pixels_collide(c);
+    const int rows = memory || (rows_collide(c) && !staged) ? 2 : 4;
+    /* Two columns leave registers for the whole of a small filter, where there are 16. */
+    const bool narrow =
+        rows == 4 && c->problem.kh * c->problem.kw <= 9 && c->problem.sh == 1 && element_of(c)->vector_bytes < 64;
     double factor = 1;
-    if (c->problem.layout == DWC_NHWC) {
-        const int rows = value[ROWS], wanted = memory || c->problem.sh > 1 || collides(c) ? 2 : 4;
-        factor *= rows == wanted ? 1 : rows == 3 ? 1.03 : 1.08;
-        factor *= value[COLUMNS] == 2 ? 1.1 : 1;
-        factor *= staged ? (collides(c) ? 0.8 : 1.3) : 1;
-        if (staged && value[BLOCK] != 8)
-            factor *= 1.04;
-        factor *= value[BLOCK] > 0 && !staged ? 1.05 : 1;
-        factor *= (value[NONTEMPORAL] || value[PREFETCH]) == memory ? 1 : 1.2;
-        factor *= value[PREFETCH] && !value[NONTEMPORAL] ? 1.1 : 1;
-    }
-    return factor * dwci_cost_roofline(c, EFFICIENCY, dwci_cost_threads(c, EFFICIENCY, output_rows(c)));
+    factor *= value[ROWS] == rows ? 1 : value[ROWS] == 3 ? 1.05 : 1.12;
+    factor *= (value[COLUMNS] == 2) == narrow ? 1 : 1.03;
+    factor *= staged == (collide && !memory) ? 1 : collide ? 1.25 : 1.4;
+    factor *= value[BLOCK] == (staged ? 16 : 0) ? 1 : 1.03;
+    factor *= value[NONTEMPORAL] == memory ? 1 : memory ? 1.2 : 2;
+    factor *= (value[PREFETCH] > 0) == memory ? 1 : 1.05;
+    return factor;
+}
+
+static double cost(const dwci_case *c, const dwci_params *params) {
+    const double seconds = dwci_cost_roofline(c, EFFICIENCY, dwci_cost_threads(c, EFFICIENCY, output_rows(c)));
+    return c->problem.layout == DWC_NHWC ? seconds * penalty(c, params) : seconds;
 }
 
 /* Bytes of the stage and of the stream buffer of one thread, multiples of 64. False on overflow. */
