@@ -49,11 +49,17 @@ static bool fits(int64_t actual, int compiled) {
     return compiled == 0 || actual == compiled;
 }
 
+static bool serves_channels(const dwci_direct_kernel *k, const dwci_case *c) {
+    return k->channels == DWCI_ANY_CHANNELS ||
+           (k->channels == DWCI_WHOLE ? c->geometry.oc >= lanes_of(c)
+                                      : c->geometry.oc < lanes_of(c) && c->problem.sw == 1);
+}
+
 static bool serves(const dwci_direct_kernel *k, const dwci_case *c) {
     const dwc_problem *p = &c->problem;
     return fits(p->kh, k->kh) && fits(p->kw, k->kw) && fits(p->m, k->m) &&
            fits(p->sh / common_divisor(p->sh, p->dh), k->sh) && fits(p->sw / common_divisor(p->sw, p->dw), k->sw) &&
-           (!k->whole || c->geometry.oc >= lanes_of(c));
+           serves_channels(k, c);
 }
 
 static const dwci_direct_kernel *find_kernel(const dwci_case *c) {
@@ -175,10 +181,11 @@ static bool scratch_sizes(const dwci_case *c, const dwci_params *params, size_t 
 /* ---- preparation ------------------------------------------------------------------------------------------------- */
 
 /* The geometry has checked the filter as the user has it; packed it may be larger. */
-static bool packed_size(const dwci_case *c, size_t *bytes) {
+static bool packed_size(const dwci_case *c, bool flat, size_t *bytes) {
     const int64_t lanes = lanes_of(c);
-    const int64_t channels =
-        c->problem.layout == DWC_NHWC ? dwci_vectors(c->geometry.oc, lanes) * lanes : c->geometry.oc;
+    const int64_t channels = c->problem.layout == DWC_NCHW ? c->geometry.oc
+                             : flat                        ? 2 * lanes
+                                                           : dwci_vectors(c->geometry.oc, lanes) * lanes;
     *bytes = 0;
     return c->geometry.filter_elements == 0 ||
            (!__builtin_mul_overflow(c->problem.kh * c->problem.kw, channels, bytes) &&
@@ -206,7 +213,7 @@ static bool prepare(dwci_solution *s, char *why, size_t size) {
     size_t packed_bytes, stage, stream, workspace_bytes;
     if (!check_params(c, &s->params, why, size))
         return false;
-    if (!packed_size(c, &packed_bytes)) {
+    if (!packed_size(c, kernel->channels == DWCI_FLAT, &packed_bytes)) {
         snprintf(why, size, "the packed filter does not fit the address space");
         return false;
     }
@@ -245,6 +252,12 @@ static void pack(const dwci_solution *s, const void *filter, void *packed) {
         for (int64_t tap = 0; tap < taps; tap++)
             for (int64_t channel = 0; channel < channels; channel++)
                 widen(c, filter, tap * channels + channel, packed, channel * taps + tap);
+        return;
+    }
+    if (((const dwci_direct_kernel *)s->prepared.state)->channels == DWCI_FLAT) {
+        for (int64_t tap = 0; tap < taps; tap++)
+            for (int64_t i = 0; i < 2 * lanes; i++)
+                widen(c, filter, tap * channels + i % channels, packed, tap * 2 * lanes + i);
         return;
     }
     memset(packed, 0, s->prepared.packed_bytes);

@@ -73,6 +73,14 @@ typedef struct dwci_direct_part {
 /* in and out point to the plane's first element. */
 typedef void (*dwci_direct_fn)(const dwci_direct_args *args, const void *in, void *out, const dwci_direct_part *part);
 
+/* Channels that a kernel serves, and how its filter is packed. */
+enum {
+    DWCI_ANY_CHANNELS,
+    DWCI_WHOLE, /* at least `lanes` output channels */
+    DWCI_FLAT   /* fewer than `lanes`; without dilation along the row counting as a stride; filter packed as
+                   [kh*kw][2*lanes], the channels of a tap repeated */
+};
+
 /* One instance: what it was compiled for, 0 standing for any value. The first entry that fits a problem serves it, and
  * the last one fits all. */
 typedef struct dwci_direct_kernel {
@@ -80,7 +88,7 @@ typedef struct dwci_direct_kernel {
     int kh, kw;
     int sh, sw; /* divided by the greatest common divisor with the dilation, which may be any */
     int m;
-    int whole; /* 1: needs at least `lanes` output channels */
+    int channels; /* DWCI_... */
     dwci_direct_fn run;
 } dwci_direct_kernel;
 

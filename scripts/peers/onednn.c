@@ -4,8 +4,8 @@
  *     onednn SHAPES.csv BATCH [COLD]     a CSV row per layer: medians of both, their ratio
  *
  * Both work on the same input and output, in turn, round by round in one process with one thread (OMP_NUM_THREADS=1);
- * COLD = 1: every execution on the next copy of the tensors. oneDNN gets its filter in the form it asks for. Outputs are
- * compared. Built and run by scripts/compare-onednn.sh. */
+ * COLD = 1: every execution on the next copy of the tensors. oneDNN gets its filter in the form it asks for. Outputs
+ * are compared. Built and run by scripts/compare-onednn.sh. */
 #define _GNU_SOURCE
 #include <dwconv.h>
 #include <dnnl.h>
@@ -112,8 +112,7 @@ static peer peer_create(const dwc_problem *p, const dwc_geometry *g, float *filt
 }
 
 static void peer_execute(const peer *p, float *in, float *out) {
-    const dnnl_exec_arg_t arguments[] = {
-        {DNNL_ARG_SRC, p->in}, {DNNL_ARG_WEIGHTS, p->weights}, {DNNL_ARG_DST, p->out}};
+    const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, p->in}, {DNNL_ARG_WEIGHTS, p->weights}, {DNNL_ARG_DST, p->out}};
     CHECK(dnnl_memory_set_data_handle(p->in, in));
     CHECK(dnnl_memory_set_data_handle(p->out, out));
     CHECK(dnnl_primitive_execute(p->primitive, p->stream, 3, arguments));
@@ -206,8 +205,8 @@ int main(int argc, char **argv) {
     for (int number = 0; fgets(line, sizeof line, file); number++) {
         char network[64], layer[64], padding[64], text[256];
         int h, w, c, kh, kw, sh, sw, dh, dw, m;
-        if (number == 0 || sscanf(line, "%63[^,],%63[^,],%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%63s", network, layer, &h, &w, &c,
-                                  &kh, &kw, &sh, &sw, &dh, &dw, &m, padding) != 13)
+        if (number == 0 || sscanf(line, "%63[^,],%63[^,],%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%63s", network, layer, &h, &w,
+                                  &c, &kh, &kw, &sh, &sw, &dh, &dw, &m, padding) != 13)
             continue;
         for (char *at = padding; *at; at++)
             *at = *at == ':' ? ',' : *at;

@@ -48,6 +48,12 @@ static void strides(dwt_rng *rng, int reduced, int64_t *stride, int64_t *dilatio
     *dilation = pair[2];
 }
 
+static int served(const kernel_case *k) {
+    return k->kernel->channels == DWCI_ANY_CHANNELS ||
+           (k->kernel->channels == DWCI_WHOLE ? k->geometry.oc >= lanes_of(k)
+                                              : k->geometry.oc < lanes_of(k) && k->problem.sw == 1);
+}
+
 /* A problem of one image that the instance serves. Widths around the vector's multiples, borders everywhere. */
 static void make_problem(dwt_rng *rng, dwc_dtype dtype, dwc_layout layout, kernel_case *k) {
     const dwci_direct_kernel *kernel = k->kernel;
@@ -63,7 +69,7 @@ static void make_problem(dwt_rng *rng, dwc_dtype dtype, dwc_layout layout, kerne
         p->m = kernel->m ? kernel->m : dwt_between(rng, 1, 5);
         p->h = dwt_between(rng, 1, 12);
         p->w = dwt_between(rng, 1, layout == DWC_NHWC ? 24 : 150);
-        p->c = layout == DWC_NHWC ? dwt_between(rng, 1, 70) : 1;
+        p->c = layout == DWC_NCHW ? 1 : dwt_between(rng, 1, kernel->channels == DWCI_FLAT ? lanes_of(k) - 1 : 70);
         p->padding = (dwc_padding)dwt_between(rng, DWC_SAME, DWC_EXPLICIT);
         if (p->padding == DWC_EXPLICIT) {
             p->pad_top = dwt_between(rng, 0, 9);
@@ -74,7 +80,7 @@ static void make_problem(dwt_rng *rng, dwc_dtype dtype, dwc_layout layout, kerne
         p->bias = (int)dwt_between(rng, 0, 1);
         p->activation = (dwc_activation)dwt_between(rng, DWC_NO_ACTIVATION, DWC_RELU6);
     } while (dwc_problem_geometry(&k->problem, &k->geometry, NULL) != DWC_OK || k->geometry.output_elements == 0 ||
-             (kernel->whole && k->geometry.oc < lanes_of(k)));
+             !served(k));
 }
 
 /* One output in the accumulator's type by the promise; f16 and bf16 accumulate in float. */
@@ -112,7 +118,10 @@ static void pack(const kernel_case *k, const void *filter, void *packed) {
     const dwc_problem *p = &k->problem;
     const int64_t taps = p->kh * p->kw, channels = k->geometry.oc, lanes = lanes_of(k);
     const int64_t vectors = p->layout == DWC_NHWC ? dwci_vectors(channels, lanes) : channels;
-    for (int64_t v = 0; v < vectors; v++)
+    for (int64_t i = 0; k->kernel->channels == DWCI_FLAT && i < taps * 2 * lanes; i++)
+        dwt_set(dwt_accumulator(p->dtype), packed, i,
+                dwt_get(p->dtype, filter, i / (2 * lanes) * channels + i % (2 * lanes) % channels));
+    for (int64_t v = 0; k->kernel->channels != DWCI_FLAT && v < vectors; v++)
         for (int64_t tap = 0; tap < taps; tap++)
             for (int64_t i = 0; i < (p->layout == DWC_NHWC ? lanes : 1); i++) {
                 const int64_t channel = p->layout == DWC_NHWC ? dwci_vector_start(v, channels, lanes) + i : v;
@@ -132,7 +141,9 @@ static void check_case(const kernel_case *k, dwt_rng *rng, dwt_guard_side side) 
     const dwc_geometry *g = &k->geometry;
     const size_t element = g->element_bytes, accumulator = dwc_dtype_bytes(dwt_accumulator(p->dtype));
     const int64_t lanes = lanes_of(k), vectors = dwci_vectors(g->oc, lanes);
-    const int64_t padded = p->layout == DWC_NHWC ? vectors * lanes : g->oc;
+    const int64_t padded = k->kernel->channels == DWCI_FLAT ? 2 * lanes
+                           : p->layout == DWC_NHWC          ? vectors * lanes
+                                                            : g->oc;
     dwt_guard in, packed, bias, out, scratch, stream;
     void *filter = dwt_elements(p->dtype, g->filter_elements);
     dwt_guard_map(&in, (size_t)g->input_elements * element, side, element, 0);
@@ -255,7 +266,7 @@ static void test_last_instance_serves_all(void **state) {
                                                e->direct_nchw[e->direct_nchw_count - 1]};
             for (int j = 0; j < 2; j++)
                 assert_true(last[j].kh == 0 && last[j].kw == 0 && last[j].sh == 0 && last[j].sw == 0 &&
-                            last[j].m == 0 && !last[j].whole);
+                            last[j].m == 0 && last[j].channels == DWCI_ANY_CHANNELS);
         }
 }
 
