@@ -91,19 +91,22 @@ static bool pixels_collide(const dwci_case *c) {
     return c->problem.c * (int64_t)c->geometry.element_bytes % 2048 == 0 && c->problem.w / c->problem.dw > 4;
 }
 
-/* A block of channels and a band of rows whose staged input takes about a quarter of the second cache. */
-static void choose_stage(const dwci_case *c, int vectors, dwci_params *params) {
+/* Output rows to stage at a time: their input, blocks of `vectors` channel vectors (0: all), takes about a quarter of
+ * the second cache. */
+static int stage_rows(const dwci_case *c, int vectors) {
     const int64_t cache = c->machine->l2_bytes > 0 ? c->machine->l2_bytes / 4 : 128 << 10;
-    const int64_t row = c->problem.w * vectors * lanes_of(c) * (int64_t)c->geometry.element_bytes;
-    const int64_t rows = (cache / (row > 0 ? row : 1) - c->problem.kh) / c->problem.sh + 1;
-    params->value[BLOCK] = vectors;
-    params->value[STAGE] = rows < 4 ? 4 : rows > c->geometry.oh ? (int)c->geometry.oh : (int)rows;
+    const int64_t channels = vectors > 0 ? vectors * lanes_of(c) : c->problem.c;
+    const int64_t row = (c->problem.w * channels + 1) * (int64_t)c->geometry.element_bytes;
+    const int64_t rows = (cache / row - c->problem.kh) / c->problem.sh + 1, least = 8;
+    return (int)(rows < least || c->geometry.oh < least ? (least < c->geometry.oh ? least : c->geometry.oh)
+                 : rows < c->geometry.oh                ? rows
+                                                        : c->geometry.oh);
 }
 
 /* Register tiles x (in place, by blocks of channels, staged) x (for the caches, for memory). */
 static int candidates(const dwci_case *c, dwci_params *list, int most) {
     static const struct { int rows, columns; } tiles[] = {{4, 0}, {4, 2}, {2, 0}, {3, 0}};
-    static const int blocks[] = {0, 16, 16, 8, 4}; /* vectors; the later ones staged */
+    static const int blocks[] = {0, 16, 0, 16, 8, 4}; /* vectors; the later ones staged */
     enum { STAGED = 2, WAYS = sizeof blocks / sizeof *blocks, TILES = sizeof tiles / sizeof *tiles };
     if (c->problem.layout != DWC_NHWC || c->geometry.output_elements == 0) {
         list[0] = (dwci_params){{0}};
@@ -117,10 +120,10 @@ static int candidates(const dwci_case *c, dwci_params *list, int most) {
                 *p = (dwci_params){.value = {[ROWS] = tiles[t].rows, [COLUMNS] = tiles[t].columns}};
                 p->value[BLOCK] = blocks[way];
                 if (way >= STAGED)
-                    choose_stage(c, blocks[way], p);
+                    p->value[STAGE] = stage_rows(c, blocks[way]);
                 if (memory) {
-                    p->value[PREFETCH] = 4;
-                    p->value[NONTEMPORAL] = way == 0;
+                    p->value[PREFETCH] = way < STAGED ? 4 : 0;
+                    p->value[NONTEMPORAL] = blocks[way] == 0;
                 }
             }
     return count;
@@ -130,17 +133,18 @@ static int candidates(const dwci_case *c, dwci_params *list, int most) {
 static double penalty(const dwci_case *c, const dwci_params *params) {
     const int *value = params->value;
     const bool memory = streams(c), staged = value[STAGE] > 0, collide = pixels_collide(c);
-    const int rows = memory || (rows_collide(c) && !staged) ? 2 : 4;
+    const int rows = (memory || rows_collide(c)) && !staged ? 2 : 4;
     /* Two columns leave registers for the whole of a small filter, where there are 16. */
     const bool narrow =
         rows == 4 && c->problem.kh * c->problem.kw <= 9 && c->problem.sh == 1 && element_of(c)->vector_bytes < 64;
     double factor = 1;
     factor *= value[ROWS] == rows ? 1 : value[ROWS] == 3 ? 1.05 : 1.12;
     factor *= (value[COLUMNS] == 2) == narrow ? 1 : 1.03;
-    factor *= staged == (collide && !memory) ? 1 : collide ? 1.25 : 1.4;
-    factor *= value[BLOCK] == (staged ? 16 : 0) ? 1 : 1.03;
+    factor *= staged == collide ? 1 : collide ? 1.25 : 1.4;
+    /* In a cache small blocks are best to stage, for memory all channels, which can go past the caches then. */
+    factor *= value[BLOCK] == (staged && !memory ? 16 : 0) ? 1 : 1.03;
     factor *= value[NONTEMPORAL] == memory ? 1 : memory ? 1.2 : 2;
-    factor *= (value[PREFETCH] > 0) == memory ? 1 : 1.05;
+    factor *= (value[PREFETCH] > 0) == (memory && !staged) ? 1 : 1.05;
     return factor;
 }
 
@@ -165,7 +169,8 @@ static bool scratch_sizes(const dwci_case *c, const dwci_params *params, size_t 
     }
     if (!params->value[STAGE])
         return true;
-    const int64_t pixel = dwci_stage_pixel((block * lanes - 1) / p->m + 2, lanes);
+    /* A block may begin and end inside the channels of a multiplier; not every block has the same skew. */
+    const int64_t pixel = dwci_vectors((block * lanes - 1) / p->m + 2, lanes) * lanes + DWCI_STAGE_SKEW;
     const int64_t row = dwci_stage_row(pixel, (p->w - 1) / p->dw + 1), all_rows = (p->h - 1) / p->dh + 1;
     int64_t rows;
     if (__builtin_mul_overflow(params->value[STAGE] - 1, p->sh, &rows) || rows > all_rows - p->kh)

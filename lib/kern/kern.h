@@ -47,14 +47,17 @@ typedef struct dwci_direct_args {
     void *stream; /* not NULL: outputs go past the caches by way of this, dwci_stream_bytes, aligned to 64 bytes */
 } dwci_direct_args;
 
-/* Elements of one pixel and one row of w pixels of a stage. A row is a little longer, so that rows do not lie a power
- * of two apart. */
+/* Elements of one pixel and one row of w pixels of a stage. A row, and a pixel of many channels, is a little longer
+ * than need be, so that rows and pixels do not lie a power of two apart. */
+enum { DWCI_STAGE_SKEW = 16 };
+
 static inline int64_t dwci_stage_pixel(int64_t channels, int64_t lanes) {
-    return dwci_vectors(channels, lanes) * lanes;
+    const int64_t pixel = dwci_vectors(channels, lanes) * lanes;
+    return pixel % 256 == 0 ? pixel + DWCI_STAGE_SKEW : pixel;
 }
 
 static inline int64_t dwci_stage_row(int64_t pixel, int64_t w) {
-    return pixel * w + 32;
+    return pixel * w + 2 * DWCI_STAGE_SKEW;
 }
 
 /* Most rows of a register tile of any kernel. */

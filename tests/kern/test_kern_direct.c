@@ -70,6 +70,8 @@ static void make_problem(dwt_rng *rng, dwc_dtype dtype, dwc_layout layout, kerne
         p->h = dwt_between(rng, 1, 12);
         p->w = dwt_between(rng, 1, layout == DWC_NHWC ? 24 : 150);
         p->c = layout == DWC_NCHW ? 1 : dwt_between(rng, 1, kernel->channels == DWCI_FLAT ? lanes_of(k) - 1 : 70);
+        if (layout == DWC_NHWC && kernel->channels != DWCI_FLAT && dwt_chance(rng, 1, 20))
+            p->c = 256 * dwt_between(rng, 1, 2); /* staged pixels of which are skewed */
         p->padding = (dwc_padding)dwt_between(rng, DWC_SAME, DWC_EXPLICIT);
         if (p->padding == DWC_EXPLICIT) {
             p->pad_top = dwt_between(rng, 0, 9);

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every candidate of every algorithm: the same bits whatever the parameters, inside the workspace that the plan asks
+ * for, which lies flush against a protected page. */
+#include "dwconv_expert.h"
+#include "guard.h"
+#include "harness.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST = 256 };
+
+static void run_candidate(const dwc_context *context, const dwc_problem *problem, const char *algo, const char *params,
+                          const dwt_case *c, dwt_guard_side side, void *output) {
+    const dwc_plan_options options = {.algo = algo, .params = params, .threads = 2};
+    dwc_plan *plan;
+    dwc_plan_info info;
+    dwc_error error;
+    dwt_guard workspace;
+    dwt_ok(dwc_plan_create(context, problem, &options, &plan, &error), &error, params);
+    dwc_plan_get_info(plan, &info);
+    void *packed = dwc_allocate(context, info.packed_bytes);
+    dwt_guard_map(&workspace, info.workspace_bytes, side, 64, 0);
+    dwt_ok(dwc_plan_pack_filter(plan, c->filter, packed, &error), &error, params);
+    dwt_ok(dwc_plan_execute(plan, c->input, packed, c->bias, output, workspace.data, &error), &error, params);
+    if (!dwt_guard_intact(&workspace))
+        dwt_fail("%s(%s): memory beside the workspace was written", algo, params);
+    dwt_guard_unmap(&workspace);
+    dwc_release(context, packed);
+    dwc_plan_destroy(plan);
+}
+
+static void check_problem(const dwc_problem *problem, uint64_t seed) {
+    dwc_isa isas[3];
+    dwc_geometry g;
+    dwt_case c;
+    dwt_ok(dwc_problem_geometry(problem, &g, NULL), NULL, "geometry");
+    const size_t bytes = (size_t)g.output_elements * g.element_bytes;
+    dwt_case_init(&c, problem, seed, DWT_REAL);
+    void *first = malloc(bytes + 1), *output = malloc(bytes + 1);
+    for (int i = 0, count = dwt_isas(isas); i < count; i++)
+        for (int a = 0; a < dwc_algo_count(); a++) {
+            char params[MOST][DWC_PARAMS_TEXT_MAX];
+            const char *algo = dwc_algo_get(a).name;
+            const int candidates = dwc_expert_candidates(dwt_context(isas[i]), problem, algo, params, MOST);
+            const dwt_call call = {algo, isas[i], 2};
+            for (int k = 0; k < candidates; k++) {
+                dwt_note(problem, seed, &call);
+                memset(output, 0xa5, bytes);
+                run_candidate(dwt_context(isas[i]), problem, algo, params[k], &c,
+                              k % 2 ? DWT_GUARD_BEFORE : DWT_GUARD_AFTER, k == 0 ? first : output);
+                if (k > 0 && memcmp(first, output, bytes))
+                    dwt_fail("%s(%s): other bits than with %s", algo, params[k], params[0]);
+            }
+        }
+    free(first);
+    free(output);
+    dwt_case_free(&c);
+}
+
+static void every_candidate(void **state) {
+    (void)state;
+    /* Pixels and rows a power of two apart, blocks that end inside a multiplier, tails, few channels, phases. */
+    static const char *const texts[] = {
+        "f32:nhwc:n1:9x9x512:k3",        "f32:nhwc:n2:7x6x1024:k3:s2",  "f64:nhwc:n1:9x7x264:k3:m2",
+        "f32:nhwc:n1:12x11x512:k5:bias", "bf16:nhwc:n1:8x9x1024:k3:d2", "f16:nhwc:n1:6x9x77:k7x5:m3:relu",
+        "f32:nhwc:n3:20x17x3:k3:same",   "f32:nhwc:n1:16x16x130:k4:s3", "f32:nhwc:n1:3x3x33:k9x9:relu6",
+        "f64:nhwc:n1:13x12x256:k3x1:d3", "f32:nchw:n1:9x9x5:k3",        "f32:nhwc:n1:5x200x16:k1x7:p0,0,9,1",
+    };
+    if (dwt_args.problem) {
+        check_problem(dwt_args.problem, dwt_args.seed);
+        return;
+    }
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        const dwc_problem problem = dwt_problem(texts[i]);
+        check_problem(&problem, dwt_args.seed + i);
+    }
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_candidate)};
+    dwt_begin(argc, argv);
+    int failures = cmocka_run_group_tests(tests, NULL, NULL);
+    dwt_end();
+    return failures;
+}
