@@ -68,7 +68,8 @@ static void every_candidate(void **state) {
         "f64:nhwc:n1:13x12x256:k3x1:d3", "f32:nchw:n1:9x9x5:k3",        "f32:nhwc:n1:5x200x16:k1x7:p0,0,9,1",
     };
     if (dwt_args.problem) {
-        check_problem(dwt_args.problem, dwt_args.seed);
+        const dwc_problem problem = dwt_problem(dwt_args.problem);
+        check_problem(&problem, dwt_args.seed);
         return;
     }
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
