@@ -95,7 +95,8 @@ static bool pixels_collide(const dwci_case *c) {
  * the second cache. */
 static int stage_rows(const dwci_case *c, int vectors) {
     const int64_t cache = c->machine->l2_bytes > 0 ? c->machine->l2_bytes / 4 : 128 << 10;
-    const int64_t channels = vectors > 0 ? vectors * lanes_of(c) : c->problem.c;
+    const int64_t wanted = vectors * lanes_of(c);
+    const int64_t channels = vectors > 0 && wanted < c->problem.c ? wanted : c->problem.c;
     const int64_t row = (c->problem.w * channels + 1) * (int64_t)c->geometry.element_bytes;
     const int64_t rows = (cache / row - c->problem.kh) / c->problem.sh + 1, least = 8;
     return (int)(rows < least || c->geometry.oh < least ? (least < c->geometry.oh ? least : c->geometry.oh)
@@ -171,6 +172,8 @@ static bool scratch_sizes(const dwci_case *c, const dwci_params *params, size_t 
         return true;
     /* A block may begin and end inside the channels of a multiplier; not every block has the same skew. */
     const int64_t pixel = dwci_vectors((block * lanes - 1) / p->m + 2, lanes) * lanes + DWCI_STAGE_SKEW;
+    if ((p->w - 1) / p->dw >= PTRDIFF_MAX / 2 / pixel)
+        return false;
     const int64_t row = dwci_stage_row(pixel, (p->w - 1) / p->dw + 1), all_rows = (p->h - 1) / p->dh + 1;
     int64_t rows;
     if (__builtin_mul_overflow(params->value[STAGE] - 1, p->sh, &rows) || rows > all_rows - p->kh)
