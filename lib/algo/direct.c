@@ -41,25 +41,29 @@ static int64_t lanes_of(const dwci_case *c) {
     return element_of(c)->vector_bytes / (int64_t)accumulator_bytes(c);
 }
 
-static int64_t common_divisor(int64_t a, int64_t b) {
-    return b ? common_divisor(b, a % b) : a;
-}
-
 static bool fits(int64_t actual, int compiled) {
     return compiled == 0 || actual == compiled;
 }
 
 static bool serves_channels(const dwci_direct_kernel *k, const dwci_case *c) {
-    return k->channels == DWCI_ANY_CHANNELS ||
-           (k->channels == DWCI_WHOLE ? c->geometry.oc >= lanes_of(c)
-                                      : c->geometry.oc < lanes_of(c) && c->problem.sw == 1);
+    const int64_t lanes = lanes_of(c), oc = c->geometry.oc;
+    switch (k->channels) {
+    case DWCI_WHOLE:
+        return oc >= lanes;
+    case DWCI_MULTIPLIED:
+        return oc >= lanes && c->problem.m > 1 && c->problem.c >= lanes / 2;
+    case DWCI_FLAT:
+        return oc < lanes && c->problem.sw == 1;
+    default:
+        return true;
+    }
 }
 
 static bool serves(const dwci_direct_kernel *k, const dwci_case *c) {
     const dwc_problem *p = &c->problem;
     return fits(p->kh, k->kh) && fits(p->kw, k->kw) && fits(p->m, k->m) &&
-           fits(p->sh / common_divisor(p->sh, p->dh), k->sh) && fits(p->sw / common_divisor(p->sw, p->dw), k->sw) &&
-           serves_channels(k, c);
+           fits(p->sh / dwci_common_divisor(p->sh, p->dh), k->sh) &&
+           fits(p->sw / dwci_common_divisor(p->sw, p->dw), k->sw) && serves_channels(k, c);
 }
 
 static const dwci_direct_kernel *find_kernel(const dwci_case *c) {
@@ -171,7 +175,8 @@ static bool scratch_sizes(const dwci_case *c, const dwci_params *params, size_t 
     if (!params->value[STAGE])
         return true;
     /* A block may begin and end inside the channels of a multiplier; not every block has the same skew. */
-    const int64_t pixel = dwci_vectors((block * lanes - 1) / p->m + 2, lanes) * lanes + DWCI_STAGE_SKEW;
+    const int64_t most = (block * lanes - 1) / p->m + 1 + lanes / 2, channels = most < p->c ? most : p->c;
+    const int64_t pixel = dwci_vectors(channels, lanes) * lanes + DWCI_STAGE_SKEW;
     if ((p->w - 1) / p->dw >= PTRDIFF_MAX / 2 / pixel)
         return false;
     const int64_t row = dwci_stage_row(pixel, (p->w - 1) / p->dw + 1), all_rows = (p->h - 1) / p->dh + 1;

@@ -26,6 +26,14 @@ static inline int64_t dwci_vector_start(int64_t vector, int64_t channels, int64_
     return vector * lanes < last ? vector * lanes : last;
 }
 
+static inline int64_t dwci_common_divisor(int64_t a, int64_t b) {
+    while (b) {
+        const int64_t rest = a % b;
+        a = b, b = rest;
+    }
+    return a;
+}
+
 enum { DWCI_CLAMP_NONE, DWCI_CLAMP_RELU, DWCI_CLAMP_RELU6 };
 
 typedef struct dwci_direct_args {
@@ -79,9 +87,10 @@ typedef void (*dwci_direct_fn)(const dwci_direct_args *args, const void *in, voi
 /* Channels that a kernel serves, and how its filter is packed. */
 enum {
     DWCI_ANY_CHANNELS,
-    DWCI_WHOLE, /* at least `lanes` output channels */
-    DWCI_FLAT   /* fewer than `lanes`; without dilation along the row counting as a stride; filter packed as
-                   [kh*kw][2*lanes], the channels of a tap repeated */
+    DWCI_WHOLE,      /* at least `lanes` output channels */
+    DWCI_MULTIPLIED, /* the same, multiplier 2 or more, at least lanes/2 input channels */
+    DWCI_FLAT        /* fewer than `lanes`; without dilation along the row counting as a stride; filter packed as
+                        [kh*kw][2*lanes], the channels of a tap repeated */
 };
 
 /* One instance: what it was compiled for, 0 standing for any value. The first entry that fits a problem serves it, and
@@ -91,7 +100,8 @@ typedef struct dwci_direct_kernel {
     int kh, kw;
     int sh, sw; /* divided by the greatest common divisor with the dilation, which may be any */
     int m;
-    int channels; /* DWCI_... */
+    int channels;      /* DWCI_... */
+    int rows, columns; /* its largest register tile; 0 where args.rows and columns are without effect */
     dwci_direct_fn run;
 } dwci_direct_kernel;
 

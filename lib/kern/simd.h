@@ -18,6 +18,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -254,6 +255,27 @@ ALWAYS_INLINE vec v_load_acc(const acc_t *p) {
     return *(const vec_anywhere *)p;
 }
 
+/* What stands `times` steps of bytes behind p, widened; times: 0, 1, 2, 4 or 8. The step is left to the addressing mode
+ * of the load: compilers compute such sums ahead, one for each pixel of a tile, and spill them. */
+ALWAYS_INLINE vec v_load_step(const elem_t *p, int64_t step, const int times) {
+#if defined(__x86_64__) && !HALF && !defined(__SANITIZE_ADDRESS__)
+    if (times > 0) {
+        vec v;
+#if defined(__AVX512F__)
+        __asm__("vmovups (%1,%2,%c3), %0" : "=v"(v) : "r"(p), "r"(step), "i"(times), "m"(*(const char(*)[])p));
+#elif defined(__AVX__)
+        __asm__("vmovups (%1,%2,%c3), %0" : "=x"(v) : "r"(p), "r"(step), "i"(times), "m"(*(const char(*)[])p));
+#else
+        __asm__("movups (%1,%2,%c3), %0" : "=x"(v) : "r"(p), "r"(step), "i"(times), "m"(*(const char(*)[])p));
+#endif
+        return v;
+    }
+#endif
+    vec v = v_widen(e_load((const elem_t *)((uintptr_t)p + (uintptr_t)(times * step))));
+    PIN_VECTOR(v);
+    return v;
+}
+
 /* A store past the caches to an address aligned to the vector; v_stream_end orders it before what follows. */
 ALWAYS_INLINE void v_stream(acc_t *p, vec v) {
 #if defined(__AVX512F__)
@@ -318,6 +340,32 @@ ALWAYS_INLINE vec v_zero(void) {
     zero = (vec){0};
 #endif
     return zero;
+}
+
+/* Lane i comes from p[index[i]], widened; all indices are less than WINDOW, and p[0..WINDOW-1] is read. */
+enum { WINDOW = LANES / 2 };
+ALWAYS_INLINE vec v_load_window(const elem_t *p, ivec index) {
+#if defined(__AVX512F__) && defined(DOUBLE)
+    return (vec)_mm512_permutexvar_pd((__m512i)index, _mm512_castpd256_pd512(_mm256_loadu_pd(p)));
+#elif defined(__AVX512F__) && HALF
+    const __m128i window = _mm_loadu_si128((const __m128i *)p);
+    return (vec)_mm512_permutexvar_ps((__m512i)index, (__m512)v_widen((evec)_mm256_castsi128_si256(window)));
+#elif defined(__AVX512F__)
+    return (vec)_mm512_permutexvar_ps((__m512i)index, _mm512_castps256_ps512(_mm256_loadu_ps(p)));
+#elif defined(__AVX2__) && defined(DOUBLE)
+    return (vec)_mm256_permutevar_pd(_mm256_broadcast_pd((const __m128d *)p), (__m256i)(index << 1));
+#elif defined(__AVX2__) && HALF
+    int64_t window;
+    memcpy(&window, p, sizeof window);
+    return (vec)_mm256_permutevar_ps((__m256)v_widen((evec)_mm_set1_epi64x(window)), (__m256i)index);
+#elif defined(__AVX2__)
+    return (vec)_mm256_permutevar_ps(_mm256_broadcast_ps((const __m128 *)p), (__m256i)index);
+#else
+    evec e;
+    for (int i = 0; i < LANES; i++)
+        e[i] = p[index[i]];
+    return v_widen(e);
+#endif
 }
 
 /* Lane i comes from p[index[i]], widened; all indices lie in the part. */

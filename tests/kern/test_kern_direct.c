@@ -49,9 +49,17 @@ static void strides(dwt_rng *rng, int reduced, int64_t *stride, int64_t *dilatio
 }
 
 static int served(const kernel_case *k) {
-    return k->kernel->channels == DWCI_ANY_CHANNELS ||
-           (k->kernel->channels == DWCI_WHOLE ? k->geometry.oc >= lanes_of(k)
-                                              : k->geometry.oc < lanes_of(k) && k->problem.sw == 1);
+    const int64_t lanes = lanes_of(k), oc = k->geometry.oc;
+    switch (k->kernel->channels) {
+    case DWCI_WHOLE:
+        return oc >= lanes;
+    case DWCI_MULTIPLIED:
+        return oc >= lanes && k->problem.m > 1 && k->problem.c >= lanes / 2;
+    case DWCI_FLAT:
+        return oc < lanes && k->problem.sw == 1;
+    default:
+        return 1;
+    }
 }
 
 /* A problem of one image that the instance serves. Widths around the vector's multiples, borders everywhere. */
