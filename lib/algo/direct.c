@@ -1,34 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* direct: the sum over taps in registers, any problem. This file packs the filter, picks a kernel and its parameters
- * and divides the output over threads; the loops are in kern/direct_nhwc.inc and kern/direct_nchw.inc.
+/* direct: the sum over taps in registers, any problem. This file packs the filter, picks a kernel and divides the
+ * output over threads; parameters and their cost are in direct_model.c, the loops in kern/direct_nhwc.inc and
+ * kern/direct_nchw.inc.
  *
  *     planes (NHWC: images; NCHW: channels of images) x rows of the output -> threads, in order, equal shares
  *
  * A thread's share is some rows of a plane, then whole planes, then some rows: no output depends on where it is cut.
  * NHWC images that are too low for that are cut into ranges of channels instead. */
-#include "algo/algo.h"
+#include "algo/direct.h"
 #include "core/cost.h"
 #include "core/threads.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Fraction of the peak rate that the kernels reach, for the cost model. */
-static const double EFFICIENCY = 0.5;
-
-/* Parameters, all of them without effect on the bits; see dwci_direct_args. NCHW has none yet: all 0. */
-enum { ROWS, COLUMNS, BLOCK, STAGE, PREFETCH, NONTEMPORAL };
+/* All of them without effect on the bits; see dwci_direct_args. */
 static const char *const param_names[] = {"rows", "columns", "block", "stage", "prefetch", "nontemporal", NULL};
 
 static int64_t planes(const dwci_case *c) {
     return c->problem.layout == DWC_NHWC ? c->problem.n : c->problem.n * c->problem.c;
 }
 
-static int64_t output_rows(const dwci_case *c) {
+int64_t dwci_direct_output_rows(const dwci_case *c) {
     return c->geometry.output_elements == 0 ? 0 : planes(c) * c->geometry.oh;
 }
 
-static const dwci_kern_element *element_of(const dwci_case *c) {
+const dwci_kern_element *dwci_direct_element(const dwci_case *c) {
     return c->table->element[c->problem.dtype - DWC_F16 + DWCI_KERN_F16];
 }
 
@@ -36,9 +33,8 @@ static size_t accumulator_bytes(const dwci_case *c) {
     return c->problem.dtype == DWC_F64 ? sizeof(double) : sizeof(float);
 }
 
-/* Channels that a kernel computes at once. */
-static int64_t lanes_of(const dwci_case *c) {
-    return element_of(c)->vector_bytes / (int64_t)accumulator_bytes(c);
+int64_t dwci_direct_lanes(const dwci_case *c) {
+    return dwci_direct_element(c)->vector_bytes / (int64_t)accumulator_bytes(c);
 }
 
 static bool fits(int64_t actual, int compiled) {
@@ -46,7 +42,7 @@ static bool fits(int64_t actual, int compiled) {
 }
 
 static bool serves_channels(const dwci_direct_kernel *k, const dwci_case *c) {
-    const int64_t lanes = lanes_of(c), oc = c->geometry.oc;
+    const int64_t lanes = dwci_direct_lanes(c), oc = c->geometry.oc;
     switch (k->channels) {
     case DWCI_WHOLE:
         return oc >= lanes;
@@ -66,8 +62,8 @@ static bool serves(const dwci_direct_kernel *k, const dwci_case *c) {
            fits(p->sw / dwci_common_divisor(p->sw, p->dw), k->sw) && serves_channels(k, c);
 }
 
-static const dwci_direct_kernel *find_kernel(const dwci_case *c) {
-    const dwci_kern_element *element = element_of(c);
+const dwci_direct_kernel *dwci_direct_find(const dwci_case *c) {
+    const dwci_kern_element *element = dwci_direct_element(c);
     const bool nhwc = c->problem.layout == DWC_NHWC;
     const dwci_direct_kernel *list = nhwc ? element->direct_nhwc : element->direct_nchw;
     const int count = nhwc ? element->direct_nhwc_count : element->direct_nchw_count;
@@ -77,102 +73,22 @@ static const dwci_direct_kernel *find_kernel(const dwci_case *c) {
     return &list[i];
 }
 
-/* ---- parameters -------------------------------------------------------------------------------------------------- */
-
-/* Will the tensors come from memory rather than from a cache? A cache shared with others never holds as much as its
- * size. */
-static bool streams(const dwci_case *c) {
-    return dwci_cost_footprint(c) > 0.7 * dwci_last_cache(c->machine);
-}
-
-/* The sets of the first cache repeat every 4 KiB on all machines of interest (the page size, so that look-up and
- * translation can overlap). Do all rows of a tile fall into the same few sets, and do its pixels? */
-static bool rows_collide(const dwci_case *c) {
-    return c->problem.w * c->problem.c * (int64_t)c->geometry.element_bytes % 4096 == 0;
-}
-
-static bool pixels_collide(const dwci_case *c) {
-    return c->problem.c * (int64_t)c->geometry.element_bytes % 2048 == 0 && c->problem.w / c->problem.dw > 4;
-}
-
-/* Output rows to stage at a time: their input, blocks of `vectors` channel vectors (0: all), takes about a quarter of
- * the second cache. */
-static int stage_rows(const dwci_case *c, int vectors) {
-    const int64_t cache = c->machine->l2_bytes > 0 ? c->machine->l2_bytes / 4 : 128 << 10;
-    const int64_t wanted = vectors * lanes_of(c);
-    const int64_t channels = vectors > 0 && wanted < c->problem.c ? wanted : c->problem.c;
-    const int64_t row = (c->problem.w * channels + 1) * (int64_t)c->geometry.element_bytes;
-    const int64_t rows = (cache / row - c->problem.kh) / c->problem.sh + 1, least = 8;
-    return (int)(rows < least || c->geometry.oh < least ? (least < c->geometry.oh ? least : c->geometry.oh)
-                 : rows < c->geometry.oh                ? rows
-                                                        : c->geometry.oh);
-}
-
-/* Register tiles x (in place, by blocks of channels, staged) x (for the caches, for memory). */
-static int candidates(const dwci_case *c, dwci_params *list, int most) {
-    static const struct { int rows, columns; } tiles[] = {{4, 0}, {4, 2}, {2, 0}, {3, 0}};
-    static const int blocks[] = {0, 16, 0, 16, 8, 4}; /* vectors; the later ones staged */
-    enum { STAGED = 2, WAYS = sizeof blocks / sizeof *blocks, TILES = sizeof tiles / sizeof *tiles };
-    if (c->problem.layout != DWC_NHWC || c->geometry.output_elements == 0) {
-        list[0] = (dwci_params){{0}};
-        return 1;
-    }
-    int count = 0;
-    for (int memory = 0; memory < 2; memory++)
-        for (int way = 0; way < WAYS; way++)
-            for (int t = 0; t < TILES && count < most; t++) {
-                dwci_params *p = &list[count++];
-                *p = (dwci_params){.value = {[ROWS] = tiles[t].rows, [COLUMNS] = tiles[t].columns}};
-                p->value[BLOCK] = blocks[way];
-                if (way >= STAGED)
-                    p->value[STAGE] = stage_rows(c, blocks[way]);
-                if (memory) {
-                    p->value[PREFETCH] = way < STAGED ? 4 : 0;
-                    p->value[NONTEMPORAL] = blocks[way] == 0;
-                }
-            }
-    return count;
-}
-
-/* By how much parameters miss the best ones: medians over the layers of a dozen networks on AMD Zen 3. */
-static double penalty(const dwci_case *c, const dwci_params *params) {
-    const int *value = params->value;
-    const bool memory = streams(c), staged = value[STAGE] > 0, collide = pixels_collide(c);
-    const int rows = (memory || rows_collide(c)) && !staged ? 2 : 4;
-    /* Two columns leave registers for the whole of a small filter, where there are 16. */
-    const bool narrow =
-        rows == 4 && c->problem.kh * c->problem.kw <= 9 && c->problem.sh == 1 && element_of(c)->vector_bytes < 64;
-    double factor = 1;
-    factor *= value[ROWS] == rows ? 1 : value[ROWS] == 3 ? 1.05 : 1.12;
-    factor *= (value[COLUMNS] == 2) == narrow ? 1 : 1.03;
-    factor *= staged == collide ? 1 : collide ? 1.25 : 1.4;
-    /* In a cache small blocks are best to stage, for memory all channels, which can go past the caches then. */
-    factor *= value[BLOCK] == (staged && !memory ? 16 : 0) ? 1 : 1.03;
-    factor *= value[NONTEMPORAL] == memory ? 1 : memory ? 1.2 : 2;
-    factor *= (value[PREFETCH] > 0) == (memory && !staged) ? 1 : 1.05;
-    return factor;
-}
-
-static double cost(const dwci_case *c, const dwci_params *params) {
-    const double seconds = dwci_cost_roofline(c, EFFICIENCY, dwci_cost_threads(c, EFFICIENCY, output_rows(c)));
-    return c->problem.layout == DWC_NHWC ? seconds * penalty(c, params) : seconds;
-}
-
 /* Bytes of the stage and of the stream buffer of one thread, multiples of 64. False on overflow. */
 static bool scratch_sizes(const dwci_case *c, const dwci_params *params, size_t *stage, size_t *stream) {
     const dwc_problem *p = &c->problem;
-    const int64_t lanes = lanes_of(c), vectors = dwci_vectors(c->geometry.oc, lanes);
-    const int64_t block = params->value[BLOCK] && params->value[BLOCK] < vectors ? params->value[BLOCK] : vectors;
+    const int64_t lanes = dwci_direct_lanes(c), vectors = dwci_vectors(c->geometry.oc, lanes);
+    const int64_t block =
+        params->value[DWCI_BLOCK] && params->value[DWCI_BLOCK] < vectors ? params->value[DWCI_BLOCK] : vectors;
     *stage = *stream = 0;
     if (c->geometry.output_elements == 0)
         return true;
-    if (params->value[NONTEMPORAL]) {
+    if (params->value[DWCI_NONTEMPORAL]) {
         const size_t row = (size_t)(c->geometry.ow * c->geometry.oc) * c->geometry.element_bytes;
         if (row > PTRDIFF_MAX / 8)
             return false;
         *stream = (size_t)(dwci_stream_bytes((int64_t)row) + 63) / 64 * 64;
     }
-    if (!params->value[STAGE])
+    if (!params->value[DWCI_STAGE])
         return true;
     /* A block may begin and end inside the channels of a multiplier; not every block has the same skew. */
     const int64_t most = (block * lanes - 1) / p->m + 1 + lanes / 2, channels = most < p->c ? most : p->c;
@@ -181,7 +97,7 @@ static bool scratch_sizes(const dwci_case *c, const dwci_params *params, size_t 
         return false;
     const int64_t row = dwci_stage_row(pixel, (p->w - 1) / p->dw + 1), all_rows = (p->h - 1) / p->dh + 1;
     int64_t rows;
-    if (__builtin_mul_overflow(params->value[STAGE] - 1, p->sh, &rows) || rows > all_rows - p->kh)
+    if (__builtin_mul_overflow(params->value[DWCI_STAGE] - 1, p->sh, &rows) || rows > all_rows - p->kh)
         rows = all_rows;
     else
         rows += p->kh;
@@ -195,7 +111,7 @@ static bool scratch_sizes(const dwci_case *c, const dwci_params *params, size_t 
 
 /* The geometry has checked the filter as the user has it; packed it may be larger. */
 static bool packed_size(const dwci_case *c, bool flat, size_t *bytes) {
-    const int64_t lanes = lanes_of(c);
+    const int64_t lanes = dwci_direct_lanes(c);
     const int64_t channels = c->problem.layout == DWC_NCHW ? c->geometry.oc
                              : flat                        ? 2 * lanes
                                                            : dwci_vectors(c->geometry.oc, lanes) * lanes;
@@ -206,8 +122,8 @@ static bool packed_size(const dwci_case *c, bool flat, size_t *bytes) {
 }
 
 static bool check_params(const dwci_case *c, const dwci_params *params, char *why, size_t size) {
-    static const int most[] = {
-        [ROWS] = 4, [COLUMNS] = 7, [BLOCK] = 1 << 20, [STAGE] = 1 << 20, [PREFETCH] = 1000, [NONTEMPORAL] = 1};
+    static const int most[] = {[DWCI_ROWS] = 4,        [DWCI_COLUMNS] = 7,     [DWCI_BLOCK] = 1 << 20,
+                               [DWCI_STAGE] = 1 << 20, [DWCI_PREFETCH] = 1000, [DWCI_NONTEMPORAL] = 1};
     for (int i = 0; param_names[i]; i++) {
         const int highest = c->problem.layout == DWC_NHWC ? most[i] : 0;
         if (params->value[i] < 0 || params->value[i] > highest) {
@@ -221,8 +137,8 @@ static bool check_params(const dwci_case *c, const dwci_params *params, char *wh
 static bool prepare(dwci_solution *s, char *why, size_t size) {
     const dwci_case *c = &s->problem_case;
     const dwc_problem *p = &c->problem;
-    const dwci_direct_kernel *kernel = find_kernel(c);
-    const int threads = dwci_cost_threads(c, EFFICIENCY, output_rows(c));
+    const dwci_direct_kernel *kernel = dwci_direct_find(c);
+    const int threads = dwci_cost_threads(c, DWCI_DIRECT_EFFICIENCY, dwci_direct_output_rows(c));
     size_t packed_bytes, stage, stream, workspace_bytes;
     if (!check_params(c, &s->params, why, size))
         return false;
@@ -260,7 +176,7 @@ static void widen(const dwci_case *c, const void *filter, int64_t from, void *pa
 
 static void pack(const dwci_solution *s, const void *filter, void *packed) {
     const dwci_case *c = &s->problem_case;
-    const int64_t taps = c->problem.kh * c->problem.kw, channels = c->geometry.oc, lanes = lanes_of(c);
+    const int64_t taps = c->problem.kh * c->problem.kw, channels = c->geometry.oc, lanes = dwci_direct_lanes(c);
     if (c->problem.layout == DWC_NCHW) {
         for (int64_t tap = 0; tap < taps; tap++)
             for (int64_t channel = 0; channel < channels; channel++)
@@ -309,11 +225,11 @@ static dwci_direct_args arguments(const dwci_solution *s, const dwci_tensors *t)
         .filter = t->packed,
         .bias = t->bias,
         .clamp = clamp_of(p->activation),
-        .rows = s->params.value[ROWS],
-        .columns = s->params.value[COLUMNS],
-        .block = s->params.value[BLOCK],
-        .stage_rows = s->params.value[STAGE],
-        .prefetch = s->params.value[PREFETCH],
+        .rows = s->params.value[DWCI_ROWS],
+        .columns = s->params.value[DWCI_COLUMNS],
+        .block = s->params.value[DWCI_BLOCK],
+        .stage_rows = s->params.value[DWCI_STAGE],
+        .prefetch = s->params.value[DWCI_PREFETCH],
     };
 }
 
@@ -325,8 +241,8 @@ typedef struct job {
 /* How many threads share the channels rather than the rows: all or one. */
 static int channel_shares(const dwci_case *c, int threads) {
     enum { ROWS_EACH = 8, VECTORS_EACH = 4 };
-    return c->problem.layout == DWC_NHWC && output_rows(c) < (int64_t)ROWS_EACH * threads &&
-                   dwci_vectors(c->geometry.oc, lanes_of(c)) >= (int64_t)VECTORS_EACH * threads
+    return c->problem.layout == DWC_NHWC && dwci_direct_output_rows(c) < (int64_t)ROWS_EACH * threads &&
+                   dwci_vectors(c->geometry.oc, dwci_direct_lanes(c)) >= (int64_t)VECTORS_EACH * threads
                ? threads
                : 1;
 }
@@ -350,8 +266,8 @@ static void run_share(void *data, int i, int count) {
     const int by_channels = channel_shares(c, count), by_rows = count / by_channels;
     dwci_direct_part part;
     int64_t row, end;
-    dwci_share(output_rows(c), i % by_rows, by_rows, &row, &end);
-    dwci_share(dwci_vectors(g->oc, lanes_of(c)), i / by_rows, by_channels, &part.v0, &part.v1);
+    dwci_share(dwci_direct_output_rows(c), i % by_rows, by_rows, &row, &end);
+    dwci_share(dwci_vectors(g->oc, dwci_direct_lanes(c)), i / by_rows, by_channels, &part.v0, &part.v1);
     while (row < end) {
         const int64_t plane = row / g->oh;
         part.y0 = row % g->oh;
@@ -379,8 +295,8 @@ const dwci_algo dwci_algo_direct = {
     .description = "the sum over taps in registers; any problem",
     .automatic = true,
     .param_names = param_names,
-    .candidates = candidates,
-    .cost = cost,
+    .candidates = dwci_direct_candidates,
+    .cost = dwci_direct_cost,
     .prepare = prepare,
     .pack = pack,
     .run = run,

@@ -115,7 +115,7 @@ typedef struct dwci_kern_element {
      * aligned to 64 bytes, `from` anyhow. */
     double (*peak)(int64_t rounds, void *sink);
     void (*stream)(void *to, int64_t write_vectors, const void *from, int64_t read_vectors, int nontemporal);
-    int vector_bytes;
+    int vector_bytes, registers; /* of vectors */
 } dwci_kern_element;
 
 /* Indices into dwci_kern_table.element, in the order of dwc_dtype. */

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* direct: its candidates, and what each should cost.
+ *
+ * A visit is one register tile of one vector of output channels (a one-row tile: of a few). The model adds, over all
+ * visits, its instructions and the cache lines that it brings from the second and the last cache. Pixels that lie a
+ * power of two apart fall into few sets of the first cache: where more lines of a tile share a set than it has ways,
+ * they push each other out and come again for the next vector. Staging costs a copy and avoids that.
+ *
+ * The constants are a fit on AMD Zen 3 (3.4 GHz, 32 KiB and 512 KiB of cache): 110 layers, 23 candidates each, the worst
+ * of three buffer offsets. There the choice takes 1.03 times as long as the best candidate (geometric mean; 95 % of the
+ * layers 1.14, the worst 1.33); 20 layers from memory, 45 candidates: 1.06. */
+#include "algo/direct.h"
+#include "core/cost.h"
+
+static const double INSTRUCTION_NS = 0.133, L2_LINE_NS = 0.2, L3_LINE_NS = 0.36, COPY_VECTOR_NS = 0.37;
+/* From memory: a line; a line of more streams than the core follows, for each of them; a line staged. */
+static const double MEMORY_LINE_NS = 2, STREAM_LINE_NS = 0.02, STAGED_LINE_NS = 0.15;
+enum { STREAMS = 16 };
+
+enum { LINE = 64, PAGE = 4096, SETS = PAGE / LINE };
+
+static int64_t at_least(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+static int64_t at_most(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+static int64_t rounded_up(int64_t a, int64_t b) {
+    return (a - 1) / b + 1;
+}
+
+/* Will the tensors come from memory rather than from a cache? A cache shared with others never holds as much as its
+ * size. */
+static bool from_memory(const dwci_case *c) {
+    return dwci_cost_footprint(c) > 0.7 * dwci_last_cache(c->machine);
+}
+
+/* ---- candidates -------------------------------------------------------------------------------------------------- */
+
+/* Output rows to stage at a time: their input, blocks of `vectors` channel vectors (0: all), takes about a quarter of
+ * the second cache. */
+static int stage_rows(const dwci_case *c, int vectors) {
+    enum { LEAST = 8 };
+    const int64_t cache = c->machine->l2_bytes > 0 ? c->machine->l2_bytes / 4 : 128 << 10;
+    const int64_t wanted = vectors * dwci_direct_lanes(c);
+    const int64_t channels = vectors > 0 && wanted < c->problem.c ? wanted : c->problem.c;
+    const int64_t row = (c->problem.w * channels + 1) * (int64_t)c->geometry.element_bytes;
+    const int64_t rows = (cache / row - c->problem.kh) / c->problem.sh + 1;
+    return (int)at_most(at_least(rows, LEAST), c->geometry.oh);
+}
+
+typedef struct candidate_list {
+    dwci_params *list;
+    int count, most;
+} candidate_list;
+
+static void add(candidate_list *l, int rows, int columns, int block, int stage, int prefetch, int nontemporal) {
+    if (l->count < l->most)
+        l->list[l->count++] = (dwci_params){.value = {[DWCI_ROWS] = rows,
+                                                      [DWCI_COLUMNS] = columns,
+                                                      [DWCI_BLOCK] = block,
+                                                      [DWCI_STAGE] = stage,
+                                                      [DWCI_PREFETCH] = prefetch,
+                                                      [DWCI_NONTEMPORAL] = nontemporal}};
+}
+
+/* Every register tile in place, for the caches and for memory; a few tiles staged, by blocks for the caches, with all
+ * channels (which can go past the caches) for memory. */
+int dwci_direct_candidates(const dwci_case *c, dwci_params *list, int most) {
+    const dwci_direct_kernel *kernel = dwci_direct_find(c);
+    candidate_list l = {list, 0, most};
+    if (kernel->rows == 0 || c->geometry.output_elements == 0) {
+        add(&l, 0, 0, 0, 0, 0, 0);
+        return l.count;
+    }
+    for (int rows = kernel->rows; rows > 0; rows--)
+        for (int columns = kernel->columns; columns > 0; columns--) {
+            add(&l, rows, columns, 0, 0, 0, 0);
+            add(&l, rows, columns, 0, 0, 4, 1);
+            add(&l, rows, columns, 0, 0, 8, 1);
+        }
+    const int tiles[][2] = {{kernel->rows, kernel->columns}, {kernel->rows, 2}, {2, kernel->columns}};
+    for (int t = 0; t < 3; t++) {
+        for (int block = 0; block <= 16; block += 16)
+            add(&l, tiles[t][0], tiles[t][1], block, stage_rows(c, block), 0, 0);
+        add(&l, tiles[t][0], tiles[t][1], 0, stage_rows(c, 0), 0, 1);
+    }
+    return l.count;
+}
+
+/* ---- cost -------------------------------------------------------------------------------------------------------- */
+
+/* One phase of a dilated problem (see kern/direct_nhwc.inc) in register tiles. Steps are in bytes. */
+typedef struct tiling {
+    int64_t rows, columns;                               /* outputs of a tile, at most */
+    double mean_rows, mean_columns, in_rows, in_columns; /* outputs and inputs, on average */
+    int64_t bands, tiles;                                /* tiles down and along */
+    int64_t sh, sw;
+    int64_t pixel, row, out_pixel, out_row;
+    int64_t vectors; /* of one visit of the image */
+    bool staged;
+} tiling;
+
+/* Mean over a tile's input lines of how many ways' worth of lines share the line's set; 0 for those that fit. The output
+ * lies at the same address modulo a page as the input, the worst place. */
+static double crowding(const tiling *t, int64_t kh, int64_t kw, int64_t ways) {
+    enum { MOST = 16 }; /* rows and columns of larger tiles stand for the rest */
+    const int64_t in_rows = at_most((t->rows - 1) * t->sh + kh, MOST);
+    const int64_t in_columns = at_most((t->columns - 1) * t->sw + kw, MOST);
+    const int64_t row = t->row % PAGE, pixel = t->pixel % PAGE, out_row = t->out_row % PAGE;
+    const int64_t out_pixel = t->out_pixel % PAGE;
+    int lines[SETS] = {0};
+    double sum = 0;
+    for (int64_t r = 0; r < in_rows; r++)
+        for (int64_t x = 0; x < in_columns; x++)
+            lines[(r * row + x * pixel) / LINE % SETS]++;
+    for (int64_t i = 0; i < t->rows && !t->staged; i++)
+        for (int64_t j = 0; j < t->columns; j++)
+            lines[(i * out_row + j * out_pixel) / LINE % SETS]++;
+    for (int64_t r = 0; r < in_rows; r++)
+        for (int64_t x = 0; x < in_columns; x++) {
+            const int count = lines[(r * row + x * pixel) / LINE % SETS];
+            sum += count > ways ? (double)count / (double)ways : 0;
+        }
+    return sum / (double)(in_rows * in_columns);
+}
+
+static tiling tiling_of(const dwci_case *c, const dwci_direct_kernel *kernel, const dwci_params *params) {
+    const dwc_problem *p = &c->problem;
+    const int64_t bytes = (int64_t)c->geometry.element_bytes, lanes = dwci_direct_lanes(c);
+    const int64_t sh_divisor = dwci_common_divisor(p->sh, p->dh), sw_divisor = dwci_common_divisor(p->sw, p->dw);
+    const int64_t oh = rounded_up(c->geometry.oh, p->dh / sh_divisor);
+    const int64_t ow = rounded_up(c->geometry.ow, p->dw / sw_divisor), all = dwci_vectors(c->geometry.oc, lanes);
+    const int *value = params->value;
+    tiling t = {.sh = p->sh / sh_divisor, .sw = p->sw / sw_divisor, .staged = value[DWCI_STAGE] > 0};
+    t.rows = at_most(at_most(value[DWCI_ROWS] ? value[DWCI_ROWS] : kernel->rows, kernel->rows), oh);
+    t.columns = at_most(at_most(value[DWCI_COLUMNS] ? value[DWCI_COLUMNS] : kernel->columns, kernel->columns), ow);
+    t.bands = rounded_up(oh, t.rows);
+    t.tiles = rounded_up(ow, t.columns);
+    t.rows = rounded_up(oh, t.bands); /* tiles are of nearly equal size */
+    t.columns = rounded_up(ow, t.tiles);
+    t.mean_rows = (double)oh / (double)t.bands;
+    t.mean_columns = (double)ow / (double)t.tiles;
+    t.in_rows = (t.mean_rows - 1) * (double)t.sh + (double)p->kh;
+    t.in_columns = (t.mean_columns - 1) * (double)t.sw + (double)p->kw;
+    t.vectors = value[DWCI_BLOCK] > 0 ? at_most(value[DWCI_BLOCK], all) : all;
+    t.pixel = t.staged ? dwci_stage_pixel(t.vectors * lanes, lanes) * bytes : p->dw * p->c * bytes;
+    t.row = t.staged ? dwci_stage_row(t.pixel / bytes, p->w / p->dw) * bytes : p->dh * p->w * p->c * bytes;
+    t.out_pixel = p->dw / sw_divisor * c->geometry.oc * bytes;
+    t.out_row = p->dh / sh_divisor * c->geometry.ow * c->geometry.oc * bytes;
+    return t;
+}
+
+/* Vectors of one visit, see kern/tile_nhwc.inc. */
+static int64_t vectors_of_visit(const dwci_case *c, const dwci_direct_kernel *kernel, const tiling *t) {
+    const int64_t fit = dwci_direct_element(c)->registers / 2 / t->columns;
+    return t->rows > 1 || kernel->kh == 0 || c->problem.m > 1 ? 1 : fit >= 4 ? 4 : fit >= 2 ? 2 : 1;
+}
+
+/* Instructions of one visit, for one of its vectors. */
+static double instructions(const dwci_case *c, const dwci_direct_kernel *kernel, const tiling *t, int64_t together) {
+    const double taps = (double)c->problem.kh * (double)c->problem.kw, outputs = t->mean_rows * t->mean_columns;
+    const int64_t live = at_most((c->problem.kh - 1) / t->sh + 1, t->rows);
+    const double free = (double)(dwci_direct_element(c)->registers - 1 - live * t->columns);
+    const double kept = free < taps ? free : taps; /* filter vectors in registers */
+    const bool keeps = kernel->kh > 0 && together == 1 && 2 * kept >= taps;
+    const double filter = keeps ? taps + outputs * (taps - kept) : t->mean_rows * taps;
+    const double overhead = 25 + 3 * t->in_rows + 4 * t->mean_rows;
+    return outputs * taps + t->in_rows * t->in_columns + filter + overhead / (double)together;
+}
+
+/* By how much copying to stages is more than copying the image once: rows copied again, short pieces. */
+static double copies(const dwci_case *c, const dwci_params *params, int64_t vectors) {
+    const double stage = params->value[DWCI_STAGE], sh = (double)c->problem.sh;
+    const double again = ((stage - 1) * sh + (double)c->problem.kh) / (stage * sh);
+    return (again > 1 ? again : 1) * (1 + 4 / (double)vectors);
+}
+
+/* Factors for what goes past the caches or is asked for ahead, where it should not or should. */
+static double manners(const dwci_params *params, const tiling *t, bool memory) {
+    const int prefetch = params->value[DWCI_PREFETCH], nontemporal = params->value[DWCI_NONTEMPORAL];
+    if (!memory)
+        return (nontemporal ? 2 : 1) * (prefetch ? 1.1 : 1);
+    const double ahead = t->staged || prefetch == (t->rows > 2 ? 8 : 4) ? 1 : prefetch ? 1.07 : 1.15;
+    return ahead * (nontemporal ? 1 : 1.2);
+}
+
+/* Nanoseconds of one image. */
+static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, const dwci_params *params) {
+    const dwc_problem *p = &c->problem;
+    const tiling t = tiling_of(c, kernel, params);
+    const double l1 = c->machine->l1d_bytes > 0 ? (double)c->machine->l1d_bytes : 32 << 10;
+    const double l2 = c->machine->l2_bytes > 0 ? (double)c->machine->l2_bytes : 512 << 10;
+    const int64_t lanes = dwci_direct_lanes(c), phases_down = p->dh / dwci_common_divisor(p->sh, p->dh);
+    const double vector = (double)lanes * (double)c->geometry.element_bytes; /* bytes */
+    const double all = (double)dwci_vectors(c->geometry.oc, lanes);
+    const double phases = (double)phases_down * (double)(p->dw / dwci_common_divisor(p->sw, p->dw));
+    const double visits = phases * (double)t.bands * (double)t.tiles * all;
+    const double line = vector / LINE / (double)p->m; /* of input, for a pixel and a vector of outputs */
+    const int64_t together = vectors_of_visit(c, kernel, &t);
+    const double crowded = crowding(&t, p->kh, p->kw, at_least((int64_t)l1 / PAGE, 1)),
+                 footprint = dwci_cost_footprint(c) / (double)p->n;
+    const bool memory = from_memory(c);
+
+    /* Neighbouring tiles share columns, if these survive a visit of all channels. */
+    const double input = t.in_rows * t.in_columns * (double)t.vectors * vector;
+    const double columns = crowded < 0.5 && input < 0.7 * l1 ? t.mean_columns * (double)t.sw : t.in_columns;
+    const double in_lines = t.in_rows * columns * line * (1 + 2 * crowded / (double)together);
+    const double out_lines = t.mean_rows * t.mean_columns * vector / LINE;
+    const double streams = t.mean_rows * (double)t.sh * t.mean_columns * (double)t.sw;
+
+    double ns = visits * instructions(c, kernel, &t, together) * INSTRUCTION_NS;
+    if (footprint > l1)
+        ns += visits * (in_lines + out_lines) * L2_LINE_NS;
+    if (t.staged)
+        ns += (double)p->h * (double)p->w * all * copies(c, params, t.vectors) * COPY_VECTOR_NS;
+    if (memory)
+        ns += footprint / LINE *
+              (MEMORY_LINE_NS + (t.staged            ? STAGED_LINE_NS
+                                 : streams > STREAMS ? STREAM_LINE_NS * (streams - STREAMS)
+                                                     : 0));
+    else if (footprint > l2)
+        ns += visits * (streams * line + out_lines) * L3_LINE_NS;
+    return ns * manners(params, &t, memory);
+}
+
+double dwci_direct_cost(const dwci_case *c, const dwci_params *params) {
+    const dwci_direct_kernel *kernel = dwci_direct_find(c);
+    const int threads = dwci_cost_threads(c, DWCI_DIRECT_EFFICIENCY, dwci_direct_output_rows(c));
+    const double roofline = dwci_cost_roofline(c, DWCI_DIRECT_EFFICIENCY, threads);
+    if (kernel->rows == 0 || c->geometry.output_elements == 0)
+        return roofline;
+    /* Several threads gain as much as by the roofline. */
+    const double alone = threads > 1 ? dwci_cost_roofline(c, DWCI_DIRECT_EFFICIENCY, 1) : roofline;
+    return 1e-9 * (double)c->problem.n * image_ns(c, kernel, params) * (roofline / alone);
+}
