@@ -35,6 +35,7 @@ static const cli_option table[] = {
 static const struct {
     const char *name, *meaning;
 } variables[] = {
+    {"DWC_BIND", "1: threads stay on their cores"},
     {"DWC_ISA", "best instruction set to use: baseline, avx2, avx512, best"},
     {"DWC_THREADS", "number of threads"},
     {"DWC_VERBOSE", "what to report: plan, dispatch, tune, mpi, all"},

@@ -53,11 +53,19 @@ static void make_room(stream_state *state, int64_t bytes) {
     }
 }
 
-static void *allocate(stream_state *state, int64_t bytes, const char *what) {
-    void *memory = bytes ? dwc_allocate(state->context, (size_t)bytes) : NULL;
+static void *allocated(stream_state *state, void *memory, int64_t bytes, const char *what) {
     if (bytes && !memory)
         fail(state->failure, EXIT_FAILED, "out of memory: %lld bytes for the %s", (long long)bytes, what);
     return memory;
+}
+
+static void *allocate(stream_state *state, int64_t bytes, const char *what) {
+    return allocated(state, bytes ? dwc_allocate(state->context, (size_t)bytes) : NULL, bytes, what);
+}
+
+static void *allocate_tensor(stream_state *state, int64_t bytes, int colour, const char *what) {
+    void *memory = bytes ? dwc_allocate_coloured(state->context, (size_t)bytes, colour) : NULL;
+    return allocated(state, memory, bytes, what);
 }
 
 /* Plans and packs for the shape of `piece`; the slot stays valid until the next call. NULL after a failure. */
@@ -186,19 +194,31 @@ static int run_pieces(stream_state *state) {
     return code;
 }
 
+/* Lets the threads of the first piece, as a rule those of all, place the pages. */
+static int place_memory(stream_state *state) {
+    const stream_piece piece = split_piece(&state->job->split, 0);
+    const plan_slot *slot = find_plan(state, &piece);
+    dwc_error error;
+    if (slot && dwc_plan_first_touch(slot->plan, state->input, state->output, &error))
+        fail_library(state->failure, NULL, &error);
+    return state->failure->code;
+}
+
 int stream_run(const stream_job *job, stream_report *report, cli_failure *failure) {
     stream_state state = {.job = job, .context = job->request.context, .report = report, .failure = failure};
     *report = (stream_report){0};
     if (split_count(&job->split) == 0)
         return EXIT_DONE;
-    state.input = allocate(&state, job->split.input_bytes, "input");
-    state.output = allocate(&state, job->split.output_bytes, "output");
+    state.input = allocate_tensor(&state, job->split.input_bytes, 0, "input");
+    state.output = allocate_tensor(&state, job->split.output_bytes, 1, "output");
     state.scratch = allocate(&state, job->split.scratch_bytes, "workspace");
-    int code = failure->code ? failure->code : run_pieces(&state);
+    int code = failure->code ? failure->code : place_memory(&state);
+    if (!code)
+        code = run_pieces(&state);
     while (state.used)
         drop_oldest(&state);
     dwc_release(state.context, state.scratch);
-    dwc_release(state.context, state.output);
-    dwc_release(state.context, state.input);
+    dwc_release_coloured(state.context, state.output);
+    dwc_release_coloured(state.context, state.input);
     return code;
 }

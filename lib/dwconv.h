@@ -189,13 +189,16 @@ typedef struct dwc_context_options {
     void *log_user;
     unsigned log_topics;
     const char *topology; /* hwloc synthetic description in place of this machine's, for tests; NULL: this machine */
+    int bind;             /* 1: while a plan runs on several threads, thread i stays on the i-th of the cores that the
+                             process may run on, found by hwloc; only where no other process computes on these cores.
+                             0: the operating system (or OMP_PROC_BIND) decides */
 } dwc_context_options;
 
-/* The defaults: threads 0, DWC_ISA_BEST, the C library's memory, silent. */
+/* The defaults: threads 0, DWC_ISA_BEST, the C library's memory, silent, not bound. */
 DWC_API void dwc_context_options_init(dwc_context_options *options);
 
-/* Overrides options from DWC_THREADS, DWC_ISA and DWC_VERBOSE (log topics, to stderr). The only place of the library
- * that reads the environment; a program calls it where it wants that. */
+/* Overrides options from DWC_THREADS, DWC_ISA, DWC_BIND (0 or 1) and DWC_VERBOSE (log topics, to stderr). The only
+ * place of the library that reads the environment; a program calls it where it wants that. */
 DWC_API dwc_status dwc_context_options_from_env(dwc_context_options *options, dwc_error *error);
 
 typedef struct dwc_context dwc_context;
@@ -228,6 +231,13 @@ DWC_API int dwc_context_threads(const dwc_context *context);
  * failure; release takes NULL. */
 DWC_API void *dwc_allocate(const dwc_context *context, size_t bytes);
 DWC_API void dwc_release(const dwc_context *context, void *pointer);
+
+/* The same for tensors that are used together, each with a colour of its own, 0, 1, 2 ...: their addresses differ
+ * modulo 4096, so that they do not fall into the same sets of the first cache, as large allocations otherwise do, which
+ * malloc starts at the same place in a page. It helps most where the channels are a multiple of 128. To be released by
+ * dwc_release_coloured only. */
+DWC_API void *dwc_allocate_coloured(const dwc_context *context, size_t bytes, int colour);
+DWC_API void dwc_release_coloured(const dwc_context *context, void *pointer);
 
 /* ---- algorithms -------------------------------------------------------------------------------------------------- */
 
@@ -287,6 +297,12 @@ DWC_API size_t dwc_plan_describe(const dwc_plan *plan, char *text, size_t size);
  * bytes, not overlapping the filter). The result serves every execution of this plan. filter may be NULL only if it has
  * no elements. DWC_INVALID_ARGUMENT: a null pointer. */
 DWC_API dwc_status dwc_plan_pack_filter(const dwc_plan *plan, const void *filter, void *packed, dwc_error *error);
+
+/* Writes zeros to the tensors, each thread to the part that it will read or write in dwc_plan_execute: on a machine
+ * with several NUMA nodes fresh memory comes to lie beside the core that first writes to it. To be called before the
+ * input is filled, best with threads bound (dwc_context_options). Either pointer may be NULL. DWC_INVALID_ARGUMENT: the
+ * plan is a null pointer. */
+DWC_API dwc_status dwc_plan_first_touch(const dwc_plan *plan, void *input, void *output, dwc_error *error);
 
 /* Computes the output. bias is read only if the problem has one (else NULL is fine); workspace has workspace_bytes of
  * dwc_plan_info (NULL when that is 0), aligned to 64 bytes, one per concurrent call. Pointers of empty tensors may be

@@ -115,6 +115,8 @@ static dwc_status prepare_tensors(bench *b, dwc_error *error) {
     uint64_t state = b->options->seed;
     fill(&state, p->dtype, b->filter, g->filter_elements);
     fill(&state, p->dtype, b->bias, g->bias_elements);
+    for (int64_t copy = 0; copy < b->copies; copy++)
+        dwc_plan_first_touch(b->contenders[0].plan, input_of(b, copy), output_of(b, copy, 0), NULL);
     memset(b->memory, 0, (size_t)total);
     for (int64_t copy = 0; copy < b->copies; copy++)
         fill(&state, p->dtype, input_of(b, copy), g->input_elements);

@@ -17,8 +17,9 @@ typedef struct dwci_case {
     dwc_problem problem;
     dwc_geometry geometry;
     const dwc_machine *machine;
-    const dwci_kern_table *table; /* kernels of the instruction set in use */
-    int threads;                  /* at most so many */
+    const dwci_kern_table *table;       /* kernels of the instruction set in use */
+    int threads;                        /* at most so many */
+    const struct dwci_binding *binding; /* of the threads to cores; NULL: none */
 } dwci_case;
 
 /* Values of an algorithm's parameters, in the order of its param_names. */

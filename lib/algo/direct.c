@@ -127,7 +127,7 @@ static bool check_params(const dwci_case *c, const dwci_params *params, char *wh
     for (int i = 0; param_names[i]; i++) {
         const int highest = c->problem.layout == DWC_NHWC ? most[i] : 0;
         if (params->value[i] < 0 || params->value[i] > highest) {
-            snprintf(why, size, "%s=%d is not in 0..%d", param_names[i], params->value[i], highest);
+            snprintf(why, size, "params: %s=%d is not in 0..%d", param_names[i], params->value[i], highest);
             return false;
         }
     }
@@ -287,7 +287,7 @@ static void run_share(void *data, int i, int count) {
 
 static void run(const dwci_solution *s, const dwci_tensors *t) {
     job work = {s, t};
-    dwci_parallel(s->prepared.threads, run_share, &work);
+    dwci_parallel(s->problem_case.binding, s->prepared.threads, run_share, &work);
 }
 
 const dwci_algo dwci_algo_direct = {

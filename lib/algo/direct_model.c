@@ -6,9 +6,9 @@
  * power of two apart fall into few sets of the first cache: where more lines of a tile share a set than it has ways,
  * they push each other out and come again for the next vector. Staging costs a copy and avoids that.
  *
- * The constants are a fit on AMD Zen 3 (3.4 GHz, 32 KiB and 512 KiB of cache): 110 layers, 23 candidates each, the worst
- * of three buffer offsets. There the choice takes 1.03 times as long as the best candidate (geometric mean; 95 % of the
- * layers 1.14, the worst 1.33); 20 layers from memory, 45 candidates: 1.06. */
+ * The constants are a fit on AMD Zen 3 (3.4 GHz, 32 KiB and 512 KiB of cache): 106 layers, 30 candidates each, the
+ * worst of three buffer offsets. There the choice takes 1.05 times as long as the best candidate (geometric mean; 95 %
+ * of the layers 1.25, the worst 1.65); 19 layers from memory, 51 candidates: 1.06. */
 #include "algo/direct.h"
 #include "core/cost.h"
 
@@ -103,8 +103,8 @@ typedef struct tiling {
     bool staged;
 } tiling;
 
-/* Mean over a tile's input lines of how many ways' worth of lines share the line's set; 0 for those that fit. The output
- * lies at the same address modulo a page as the input, the worst place. */
+/* Mean over a tile's input lines of how many ways' worth of lines share the line's set; 0 for those that fit. The
+ * output lies at the same address modulo a page as the input, the worst place. */
 static double crowding(const tiling *t, int64_t kh, int64_t kw, int64_t ways) {
     enum { MOST = 16 }; /* rows and columns of larger tiles stand for the rest */
     const int64_t in_rows = at_most((t->rows - 1) * t->sh + kh, MOST);

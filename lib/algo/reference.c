@@ -61,7 +61,7 @@ static void run_share(void *data, int i, int count) {
 
 static void run(const dwci_solution *s, const dwci_tensors *t) {
     job work = {s, t};
-    dwci_parallel(s->prepared.threads, run_share, &work);
+    dwci_parallel(s->problem_case.binding, s->prepared.threads, run_share, &work);
 }
 
 const dwci_algo dwci_algo_reference = {

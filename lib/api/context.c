@@ -22,6 +22,11 @@ static dwc_status check_options(const dwc_context_options *o, dwc_error *error) 
         return dwci_fail(error, DWC_INVALID_ARGUMENT, "threads: %d is not in 0..%d", o->threads, DWC_MAX_THREADS);
     if (dwc_isa_name(o->max_isa)[0] == '?')
         return dwci_fail(error, DWC_INVALID_ARGUMENT, "max_isa: unknown value %d", (int)o->max_isa);
+    if (o->bind != 0 && o->bind != 1)
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "bind: %d is not 0 or 1", o->bind);
+    if (o->bind && o->topology)
+        return dwci_fail(error, DWC_INVALID_ARGUMENT,
+                         "bind: threads cannot be bound to the cores of a synthetic topology");
     if (!o->allocator.allocate != !o->allocator.release)
         return dwci_fail(error, DWC_INVALID_ARGUMENT, "allocator: allocate and release go together");
     return DWC_OK;
@@ -48,9 +53,13 @@ dwc_status dwc_context_create(const dwc_context_options *options, dwc_context **
     if (made.threads > DWC_MAX_THREADS)
         made.threads = DWC_MAX_THREADS;
 
+    if (o->bind && (status = dwci_binding_create(&made.allocator, &made.binding, error)))
+        return status;
     dwc_context *context = dwci_allocate(&made.allocator, sizeof *context);
-    if (!context)
+    if (!context) {
+        dwci_binding_destroy(&made.allocator, made.binding);
         return dwci_fail(error, DWC_OUT_OF_MEMORY, "context: %zu bytes could not be allocated", sizeof *context);
+    }
     *context = made;
     dwci_log(context, DWC_LOG_DISPATCH, "%s: %s in use, %s available, %d threads, %d usable cores (%s)",
              made.machine.cpu[0] ? made.machine.cpu : "unknown CPU", dwc_isa_name(made.machine.isa),
@@ -62,6 +71,7 @@ dwc_status dwc_context_create(const dwc_context_options *options, dwc_context **
 void dwc_context_destroy(dwc_context *context) {
     if (context) {
         dwc_allocator allocator = context->allocator;
+        dwci_binding_destroy(&allocator, context->binding);
         dwci_release(&allocator, context);
     }
 }
@@ -80,4 +90,19 @@ void *dwc_allocate(const dwc_context *context, size_t bytes) {
 
 void dwc_release(const dwc_context *context, void *pointer) {
     dwci_release(&context->allocator, pointer);
+}
+
+/* A page holds eight colours, and neighbours lie three eighths of a page apart. */
+enum { PAGE = 4096, COLOUR_STEP = 3 * PAGE / 8 };
+
+void *dwc_allocate_coloured(const dwc_context *context, size_t bytes, int colour) {
+    if (bytes > PTRDIFF_MAX - PAGE)
+        return NULL;
+    char *pointer = context->allocator.allocate(context->allocator.user, PAGE, bytes + PAGE);
+    return pointer ? pointer + (unsigned)colour % 8 * COLOUR_STEP % PAGE : NULL;
+}
+
+void dwc_release_coloured(const dwc_context *context, void *pointer) {
+    if (pointer)
+        dwci_release(&context->allocator, (char *)pointer - (uintptr_t)pointer % PAGE);
 }

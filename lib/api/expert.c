@@ -30,7 +30,7 @@ static void peak_share(void *data, int i, int count) {
 
 double dwc_expert_peak(const dwc_context *context, dwc_dtype dtype, int64_t rounds, int threads) {
     peak_job job = {dwci_kern_table_for(context->machine.isa)->element[dtype - DWC_F16 + DWCI_KERN_F16], rounds, 0};
-    dwci_parallel(threads, peak_share, &job);
+    dwci_parallel(context->binding, threads, peak_share, &job);
     return job.operations * threads;
 }
 
@@ -60,5 +60,5 @@ void dwc_expert_stream(const dwc_context *context, void *to, int64_t write_bytes
                       write_bytes / LINE,
                       read_bytes / LINE,
                       nontemporal};
-    dwci_parallel(threads, stream_share, &job);
+    dwci_parallel(context->binding, threads, stream_share, &job);
 }

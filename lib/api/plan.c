@@ -4,8 +4,10 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/params.h"
+#include "core/threads.h"
 
 #include <stdio.h>
+#include <string.h>
 
 void dwc_plan_options_init(dwc_plan_options *options) {
     *options = (dwc_plan_options){.algo = "auto"};
@@ -75,6 +77,31 @@ dwc_status dwc_plan_pack_filter(const dwc_plan *plan, const void *filter, void *
         return dwci_fail(error, DWC_INVALID_ARGUMENT, "packed: null pointer");
     if (plan->solution.prepared.packed_bytes > 0)
         plan->algo->pack(&plan->solution, filter, packed);
+    return DWC_OK;
+}
+
+typedef struct touch {
+    char *memory;
+    size_t bytes;
+} touch;
+
+static void touch_share(void *data, int i, int count) {
+    const touch *tensors = data;
+    for (int t = 0; t < 2; t++) {
+        int64_t from, to;
+        dwci_share((int64_t)tensors[t].bytes, i, count, &from, &to);
+        if (tensors[t].memory)
+            memset(tensors[t].memory + from, 0, (size_t)(to - from));
+    }
+}
+
+dwc_status dwc_plan_first_touch(const dwc_plan *plan, void *input, void *output, dwc_error *error) {
+    if (!plan)
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "plan: null pointer");
+    const dwc_geometry *g = &plan->solution.problem_case.geometry;
+    touch tensors[] = {{input, (size_t)g->input_elements * g->element_bytes},
+                       {output, (size_t)g->output_elements * g->element_bytes}};
+    dwci_parallel(plan->context->binding, plan->solution.prepared.threads, touch_share, tensors);
     return DWC_OK;
 }
 

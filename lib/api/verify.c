@@ -107,7 +107,7 @@ static void check_share(void *data, int i, int count) {
 }
 
 static finding check(job *work, int threads) {
-    dwci_parallel(threads, check_share, work);
+    dwci_parallel(NULL, threads, check_share, work);
     finding total = work->findings[0];
     for (int i = 1; i < threads; i++) {
         const finding *f = &work->findings[i];

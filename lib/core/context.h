@@ -3,6 +3,7 @@
 #ifndef DWC_CORE_CONTEXT_H
 #define DWC_CORE_CONTEXT_H
 
+#include "core/machine.h"
 #include "dwconv.h"
 
 struct dwc_context {
@@ -12,6 +13,7 @@ struct dwc_context {
     void *log_user;
     unsigned log_topics;
     dwc_machine machine;
+    dwci_binding *binding; /* NULL: threads are not bound */
 };
 
 /* Sends one line to the context's log if the topic is switched on. */

@@ -3,6 +3,7 @@
 #include "core/error.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 dwc_status dwc_context_options_from_env(dwc_context_options *options, dwc_error *error) {
     if (!options)
@@ -20,6 +21,11 @@ dwc_status dwc_context_options_from_env(dwc_context_options *options, dwc_error 
         if (!(result.max_isa = dwc_isa_parse(text)))
             return dwci_fail(error, DWC_INVALID_ARGUMENT, "DWC_ISA: '%.64s' is no instruction set of this library",
                              text);
+    }
+    if ((text = getenv("DWC_BIND")) && *text) {
+        if (strcmp(text, "0") != 0 && strcmp(text, "1") != 0)
+            return dwci_fail(error, DWC_INVALID_ARGUMENT, "DWC_BIND: '%.64s' is not 0 or 1", text);
+        result.bind = *text == '1';
     }
     if ((text = getenv("DWC_VERBOSE")) && *text) {
         dwc_error reason;

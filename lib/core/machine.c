@@ -8,6 +8,26 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef DWC_HAVE_HWLOC
+dwc_status dwci_binding_create(const dwc_allocator *allocator, dwci_binding **binding, dwc_error *error) {
+    (void)allocator, (void)binding;
+    return dwci_fail(error, DWC_NOT_APPLICABLE, "bind: this build has no hwloc to bind threads with");
+}
+
+void dwci_binding_destroy(const dwc_allocator *allocator, dwci_binding *binding) {
+    (void)allocator, (void)binding;
+}
+
+void *dwci_binding_enter(const dwci_binding *binding, int i) {
+    (void)binding, (void)i;
+    return NULL;
+}
+
+void dwci_binding_leave(const dwci_binding *binding, void *before) {
+    (void)binding, (void)before;
+}
+#endif
+
 dwc_status dwci_machine_describe(const char *synthetic, dwc_machine *machine, dwc_error *error) {
     memset(machine, 0, sizeof *machine);
     dwci_cpu_identify(machine);

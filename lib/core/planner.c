@@ -101,6 +101,7 @@ static dwc_status choose_algo(const dwc_context *context, const dwci_case *c, co
 static dwci_case case_of(const dwc_context *context, const dwc_problem *problem, int threads) {
     return (dwci_case){.problem = *problem,
                        .machine = &context->machine,
+                       .binding = context->binding,
                        .table = dwci_kern_table_for(context->machine.isa),
                        .threads = threads ? threads : context->threads};
 }

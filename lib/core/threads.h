@@ -3,12 +3,14 @@
 #ifndef DWC_CORE_THREADS_H
 #define DWC_CORE_THREADS_H
 
+#include "core/machine.h"
+
 #include <stdint.h>
 
 /* Calls task(data, i, count) once for each 0 <= i < count, at most `count` at a time, and waits for all of them.
  * How many run at once is up to the runtime (one after another without OpenMP or inside a caller's parallel region); a
- * task must not depend on another. */
-void dwci_parallel(int count, void (*task)(void *data, int i, int count), void *data);
+ * task must not depend on another. binding: task i runs on its core i; NULL: anywhere. */
+void dwci_parallel(const dwci_binding *binding, int count, void (*task)(void *data, int i, int count), void *data);
 
 /* The part of 0..total that task i of count does: [*from, *to), parts in order and as equal as can be. */
 static inline void dwci_share(int64_t total, int i, int count, int64_t *from, int64_t *to) {

@@ -89,6 +89,27 @@ def bad_input():
             expect_error(f"{option} '{value}'", 2, option, "bench", SMALL, option, value)
 
 
+def parameters():
+    """--params: rows for a list, rows for all candidates; lists that make no sense."""
+    one = "rows=2,columns=1,block=0,stage=0,prefetch=0,nontemporal=0"
+    two = "rows=1,columns=2,block=0,stage=3,prefetch=0,nontemporal=1"
+    wide = "f32:nhwc:n1:9x9x24:k3"
+    rows = [json.loads(line) for line in succeeds("lists", "bench", wide, *FAST, "--algo", "direct", "--params",
+                                                  f"{one};{two}", "--format", "jsonl", "--verify").stdout.splitlines()]
+    check("a row per list", [row["params"] for row in rows] == [one, two], rows)
+    rows = [json.loads(line) for line in succeeds("all", "bench", wide, *FAST, "--algo", "direct", "--params", "all",
+                                                  "--format", "jsonl", "--verify").stdout.splitlines()]
+    check("a row per candidate", len({row["params"] for row in rows}) == len(rows) > 20, rows)
+    check("candidates agree", all(row["verified"] is True for row in rows), rows)
+    for text, word in {"rows=2": "no columns", "": "empty", "rows": "'rows'", "speed=9": "speed=9", f"{one};": "no rows",
+                       one.replace("rows=2", "rows=99"): "rows=99", one.replace("rows=2", "rows=-1"): "rows=-1",
+                       one.replace("rows=2", "rows=x"): "rows", one + ",rows=1": "rows", "x" * 1000: "too long"}.items():
+        expect_error(f"--params '{text[:40]}'", 2, ["params", word], "bench", wide, "--algo", "direct", "--params", text)
+    for algo in ("auto", "all", "direct,reference"):
+        expect_error(f"--params with --algo {algo}", 2, "--params", "bench", wide, "--algo", algo, "--params", "all")
+    expect_error("--params without --algo", 2, "--params", "bench", wide, "--params", "all")
+
+
 def wrong_result(library):
     """A byte changed in an output must be noticed: exit status 1, the row says so."""
     result = run("bench", SMALL, *FAST, "--verify", "--format", "jsonl",
@@ -101,6 +122,7 @@ arguments = begin()
 formats()
 shape_files()
 bad_input()
+parameters()
 if arguments:
     wrong_result(arguments[0])
 finish()

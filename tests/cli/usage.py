@@ -119,7 +119,7 @@ def info():
         text = run("info", option).stdout
         check(f"info {option} as text", all(f"  {key}" in text for key in report[name]), text)
     names = set(everything["env"])
-    check("variables are null when unset", names == {"DWC_ISA", "DWC_THREADS", "DWC_VERBOSE"}
+    check("variables are null when unset", names == {"DWC_BIND", "DWC_ISA", "DWC_THREADS", "DWC_VERBOSE"}
           and set(everything["env"].values()) == {None}, everything["env"])
     result = run("info", "--env", "--json", environment={"DWC_THREADS": "3", "DWC_TREADS": "4"})
     environment = json.loads(result.stdout)["env"]

@@ -71,7 +71,7 @@ static void test_parallel(void **state) {
     (void)state;
     for (int count = 1; count < 20; count++) {
         int marks[20] = {0};
-        dwci_parallel(count, mark, marks);
+        dwci_parallel(NULL, count, mark, marks);
         for (int i = 0; i < 20; i++)
             assert_int_equal(marks[i], i < count);
     }
@@ -145,17 +145,15 @@ static void test_environment(void **state) {
     dwc_context_options o;
     dwc_error error;
     dwc_context_options_init(&o);
-    unsetenv("DWC_THREADS"), unsetenv("DWC_ISA"), unsetenv("DWC_VERBOSE");
+    unsetenv("DWC_THREADS"), unsetenv("DWC_ISA"), unsetenv("DWC_VERBOSE"), unsetenv("DWC_BIND");
     assert_int_equal(dwc_context_options_from_env(&o, &error), DWC_OK);
-    assert_true(o.threads == 0 && o.max_isa == DWC_ISA_BEST && !o.log);
+    assert_true(o.threads == 0 && o.max_isa == DWC_ISA_BEST && !o.log && !o.bind);
     setenv("DWC_THREADS", "3", 1), setenv("DWC_ISA", "avx2", 1), setenv("DWC_VERBOSE", "plan", 1);
+    setenv("DWC_BIND", "1", 1);
     assert_int_equal(dwc_context_options_from_env(&o, &error), DWC_OK);
-    assert_true(o.threads == 3 && o.max_isa == DWC_ISA_AVX2 && o.log && o.log_topics == DWC_LOG_PLAN);
-    static const char *const bad[][2] = {{"DWC_THREADS", "x"},
-                                         {"DWC_THREADS", "-1"},
-                                         {"DWC_THREADS", "3 "},
-                                         {"DWC_ISA", "sse9"},
-                                         {"DWC_VERBOSE", "loud"}};
+    assert_true(o.threads == 3 && o.max_isa == DWC_ISA_AVX2 && o.log && o.log_topics == DWC_LOG_PLAN && o.bind);
+    static const char *const bad[][2] = {{"DWC_THREADS", "x"}, {"DWC_THREADS", "-1"}, {"DWC_THREADS", "3 "},
+                                         {"DWC_ISA", "sse9"},  {"DWC_BIND", "yes"},   {"DWC_VERBOSE", "loud"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         setenv(bad[i][0], bad[i][1], 1);
         assert_int_equal(dwc_context_options_from_env(&o, &error), DWC_INVALID_ARGUMENT);
@@ -163,7 +161,7 @@ static void test_environment(void **state) {
         assert_non_null(strstr(error.message, bad[i][1]));
         unsetenv(bad[i][0]);
     }
-    unsetenv("DWC_THREADS"), unsetenv("DWC_ISA"), unsetenv("DWC_VERBOSE");
+    unsetenv("DWC_THREADS"), unsetenv("DWC_ISA"), unsetenv("DWC_VERBOSE"), unsetenv("DWC_BIND");
 }
 
 static void test_registries(void **state) {

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Machine descriptions: this machine, and others faked by hwloc's synthetic topologies. */
+#define _GNU_SOURCE
 #include "core/machine.h"
+#include "core/memory.h"
+#include "core/threads.h"
 #include "harness.h"
+
+#include <sched.h>
 
 #include <string.h>
 
@@ -96,9 +101,68 @@ static void test_bad_options(void **state) {
     assert_null(context);
 }
 
+enum { TASKS = 4 };
+
+static void note_cpus(void *data, int i, int count) {
+    cpu_set_t *places = data;
+    (void)count;
+    assert_int_equal(sched_getaffinity(0, sizeof *places, &places[i]), 0);
+}
+
+/* Bound, every task may run on one CPU only, tasks on different ones as far as there are cores; afterwards the calling
+ * thread may run where it could before. */
+static void test_binding(void **state) {
+    (void)state;
+    dwci_binding *binding = NULL;
+    dwc_error error;
+    cpu_set_t before, after, places[TASKS];
+    dwc_status status = dwci_binding_create(&dwci_default_allocator, &binding, &error);
+    if (status == DWC_NOT_APPLICABLE && strstr(error.message, "no hwloc"))
+        skip();
+    assert_int_equal(status, DWC_OK);
+    dwc_context *context = NULL;
+    assert_int_equal(create(NULL, DWC_ISA_BEST, &context, &error), DWC_OK);
+    const int cores = dwc_context_machine(context)->usable_cores;
+    dwc_context_destroy(context);
+    assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
+    dwci_parallel(binding, TASKS, note_cpus, places);
+    assert_int_equal(sched_getaffinity(0, sizeof after, &after), 0);
+    assert_true(CPU_EQUAL(&before, &after));
+    for (int i = 0; i < TASKS; i++) {
+        assert_int_equal(CPU_COUNT(&places[i]), 1);
+        for (int j = 0; j < i; j++)
+            assert_int_equal(CPU_EQUAL(&places[i], &places[j]) != 0, i % cores == j % cores);
+    }
+    dwci_binding_destroy(&dwci_default_allocator, binding);
+}
+
+/* The option of a context. */
+static void test_bound_context(void **state) {
+    (void)state;
+    dwc_context_options o;
+    dwc_context *context = NULL;
+    dwc_error error;
+    dwc_context_options_init(&o);
+    o.bind = 2;
+    assert_int_equal(dwc_context_create(&o, &context, &error), DWC_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "bind: 2"));
+    o.bind = 1;
+    o.topology = "pu:1";
+    assert_int_equal(dwc_context_create(&o, &context, &error), DWC_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "bind"));
+    o.topology = NULL;
+    o.threads = 3;
+    dwc_status status = dwc_context_create(&o, &context, &error);
+    if (status == DWC_NOT_APPLICABLE && strstr(error.message, "no hwloc"))
+        skip();
+    assert_int_equal(status, DWC_OK);
+    dwc_context_destroy(context);
+}
+
 int main(int argc, char **argv) {
     dwt_begin(argc, argv);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_this_machine), cmocka_unit_test(test_fake_machines),
-                                       cmocka_unit_test(test_sysfs), cmocka_unit_test(test_bad_options)};
+                                       cmocka_unit_test(test_sysfs),        cmocka_unit_test(test_bad_options),
+                                       cmocka_unit_test(test_binding),      cmocka_unit_test(test_bound_context)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
