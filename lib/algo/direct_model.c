@@ -7,8 +7,8 @@
  * they push each other out and come again for the next vector. Staging costs a copy and avoids that.
  *
  * The constants are a fit on AMD Zen 3 (3.4 GHz, 32 KiB and 512 KiB of cache): 106 layers, 30 candidates each, the
- * worst of three buffer offsets. There the choice takes 1.05 times as long as the best candidate (geometric mean; 95 %
- * of the layers 1.25, the worst 1.65); 19 layers from memory, 51 candidates: 1.06. */
+ * worst of three buffer offsets. There the choice takes 1.04 times as long as the best candidate (geometric mean; 95 %
+ * of the layers 1.21, the worst 1.59); 19 layers from memory, 51 candidates: 1.06. */
 #include "algo/direct.h"
 #include "core/cost.h"
 
@@ -103,8 +103,9 @@ typedef struct tiling {
     bool staged;
 } tiling;
 
-/* Mean over a tile's input lines of how many ways' worth of lines share the line's set; 0 for those that fit. The
- * output lies at the same address modulo a page as the input, the worst place. */
+/* How often a tile's input lines are pushed out, a mean over them: the square of how many ways' worth of lines share the
+ * line's set; 0 where they fit, a half where they fit barely. The output lies at the same address modulo a page as the
+ * input, the worst place. */
 static double crowding(const tiling *t, int64_t kh, int64_t kw, int64_t ways) {
     enum { MOST = 16 }; /* rows and columns of larger tiles stand for the rest */
     const int64_t in_rows = at_most((t->rows - 1) * t->sh + kh, MOST);
@@ -122,7 +123,7 @@ static double crowding(const tiling *t, int64_t kh, int64_t kw, int64_t ways) {
     for (int64_t r = 0; r < in_rows; r++)
         for (int64_t x = 0; x < in_columns; x++) {
             const int count = lines[(r * row + x * pixel) / LINE % SETS];
-            sum += count > ways ? (double)count / (double)ways : 0;
+            sum += count > ways ? (double)(count * count) / (double)(ways * ways) : count == ways ? 0.5 : 0;
         }
     return sum / (double)(in_rows * in_columns);
 }
@@ -171,11 +172,12 @@ static double instructions(const dwci_case *c, const dwci_direct_kernel *kernel,
     return outputs * taps + t->in_rows * t->in_columns + filter + overhead / (double)together;
 }
 
-/* By how much copying to stages is more than copying the image once: rows copied again, short pieces. */
-static double copies(const dwci_case *c, const dwci_params *params, int64_t vectors) {
+/* By how much copying to stages is more than copying the image once: rows copied again, short pieces, above all where
+ * they come from afar. */
+static double copies(const dwci_case *c, const dwci_params *params, int64_t vectors, bool far) {
     const double stage = params->value[DWCI_STAGE], sh = (double)c->problem.sh;
     const double again = ((stage - 1) * sh + (double)c->problem.kh) / (stage * sh);
-    return (again > 1 ? again : 1) * (1 + 4 / (double)vectors);
+    return (again > 1 ? again : 1) * (1 + (far ? 12 : 4) / (double)vectors);
 }
 
 /* Factors for what goes past the caches or is asked for ahead, where it should not or should. */
@@ -215,7 +217,7 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
     if (footprint > l1)
         ns += visits * (in_lines + out_lines) * L2_LINE_NS;
     if (t.staged)
-        ns += (double)p->h * (double)p->w * all * copies(c, params, t.vectors) * COPY_VECTOR_NS;
+        ns += (double)p->h * (double)p->w * all * copies(c, params, t.vectors, footprint > 8 * l2) * COPY_VECTOR_NS;
     if (memory)
         ns += footprint / LINE *
               (MEMORY_LINE_NS + (t.staged            ? STAGED_LINE_NS
