@@ -49,7 +49,7 @@ static bool serves_channels(const dwci_direct_kernel *k, const dwci_case *c) {
     case DWCI_MULTIPLIED:
         return oc >= lanes && c->problem.m > 1 && c->problem.c >= lanes / 2;
     case DWCI_FLAT:
-        return oc < lanes && c->problem.sw == 1;
+        return oc < lanes && c->problem.sw < 1 << 24; /* lanes are gathered by 32-bit indices */
     default:
         return true;
     }

@@ -8,13 +8,13 @@
  *
  * The constants are a fit on AMD Zen 3 (3.4 GHz, 32 KiB and 512 KiB of cache): 106 layers, 30 candidates each, the
  * worst of three buffer offsets. There the choice takes 1.04 times as long as the best candidate (geometric mean; 95 %
- * of the layers 1.21, the worst 1.59); 19 layers from memory, 51 candidates: 1.06. */
+ * of the layers 1.21, the worst 1.59); 19 layers from memory, 51 candidates: 1.04. */
 #include "algo/direct.h"
 #include "core/cost.h"
 
 static const double INSTRUCTION_NS = 0.133, L2_LINE_NS = 0.2, L3_LINE_NS = 0.36, COPY_VECTOR_NS = 0.37;
 /* From memory: a line; a line of more streams than the core follows, for each of them; a line staged. */
-static const double MEMORY_LINE_NS = 2, STREAM_LINE_NS = 0.02, STAGED_LINE_NS = 0.15;
+static const double MEMORY_LINE_NS = 2, STREAM_LINE_NS = 0.1, STAGED_LINE_NS = 0.15;
 enum { STREAMS = 16 };
 
 enum { LINE = 64, PAGE = 4096, SETS = PAGE / LINE };
@@ -29,12 +29,6 @@ static int64_t at_most(int64_t a, int64_t b) {
 
 static int64_t rounded_up(int64_t a, int64_t b) {
     return (a - 1) / b + 1;
-}
-
-/* Will the tensors come from memory rather than from a cache? A cache shared with others never holds as much as its
- * size. */
-static bool from_memory(const dwci_case *c) {
-    return dwci_cost_footprint(c) > 0.7 * dwci_last_cache(c->machine);
 }
 
 /* ---- candidates -------------------------------------------------------------------------------------------------- */
@@ -103,11 +97,11 @@ typedef struct tiling {
     bool staged;
 } tiling;
 
-/* How often a tile's input lines are pushed out, a mean over them: the square of how many ways' worth of lines share the
- * line's set; 0 where they fit, a half where they fit barely. The output lies at the same address modulo a page as the
- * input, the worst place. */
+/* How often a tile's input lines are pushed out, a mean over them: the square of how many ways' worth of lines share
+ * the line's set; 0 where they fit, a half where they fit barely. The output lies at the same address modulo a page as
+ * the input, the worst place. */
 static double crowding(const tiling *t, int64_t kh, int64_t kw, int64_t ways) {
-    enum { MOST = 16 }; /* rows and columns of larger tiles stand for the rest */
+    enum { MOST = 12 }; /* rows and columns of larger tiles stand for the rest */
     const int64_t in_rows = at_most((t->rows - 1) * t->sh + kh, MOST);
     const int64_t in_columns = at_most((t->columns - 1) * t->sw + kw, MOST);
     const int64_t row = t->row % PAGE, pixel = t->pixel % PAGE, out_row = t->out_row % PAGE;
@@ -185,8 +179,11 @@ static double manners(const dwci_params *params, const tiling *t, bool memory) {
     const int prefetch = params->value[DWCI_PREFETCH], nontemporal = params->value[DWCI_NONTEMPORAL];
     if (!memory)
         return (nontemporal ? 2 : 1) * (prefetch ? 1.1 : 1);
-    const double ahead = t->staged || prefetch == (t->rows > 2 ? 8 : 4) ? 1 : prefetch ? 1.07 : 1.15;
-    return ahead * (nontemporal ? 1 : 1.2);
+    if (t->staged)
+        return nontemporal ? 1 : 1.2;
+    /* At least as far ahead as a tile reads. Single rows read most input again. */
+    const double ahead = prefetch == (t->in_rows > 4.5 ? 8 : 4) ? 1 : prefetch ? 1.07 : 1.15;
+    return ahead * (nontemporal ? 1 : 1.2) * (t->rows == 1 ? 1.08 : 1);
 }
 
 /* Nanoseconds of one image. */
@@ -204,7 +201,7 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
     const int64_t together = vectors_of_visit(c, kernel, &t);
     const double crowded = crowding(&t, p->kh, p->kw, at_least((int64_t)l1 / PAGE, 1)),
                  footprint = dwci_cost_footprint(c) / (double)p->n;
-    const bool memory = from_memory(c);
+    const bool memory = dwci_cost_from_memory(c);
 
     /* Neighbouring tiles share columns, if these survive a visit of all channels. */
     const double input = t.in_rows * t.in_columns * (double)t.vectors * vector;

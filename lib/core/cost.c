@@ -16,6 +16,10 @@ double dwci_last_cache(const dwc_machine *machine) {
     return machine->l3_bytes ? (double)machine->l3_bytes : machine->l2_bytes ? (double)machine->l2_bytes : 16e6;
 }
 
+bool dwci_cost_from_memory(const dwci_case *c) {
+    return dwci_cost_footprint(c) > 0.7 * dwci_last_cache(c->machine);
+}
+
 /* Bytes per second of one core at a footprint, and of all of them together. */
 static double bandwidth(const dwc_machine *machine, double bytes, int threads) {
     double l3 = machine->l3_bytes ? (double)machine->l3_bytes : 16e6;

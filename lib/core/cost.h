@@ -11,6 +11,10 @@ double dwci_cost_footprint(const dwci_case *c);
 /* Bytes of the last cache, a guess where it is not known. */
 double dwci_last_cache(const dwc_machine *machine);
 
+/* Will the tensors come from memory rather than from a cache? A cache shared with others never holds as much as its
+ * size. */
+bool dwci_cost_from_memory(const dwci_case *c);
+
 /* Seconds on `threads` threads of an algorithm that reaches `efficiency` of the peak arithmetic rate and streams input,
  * filter and output once: arithmetic + memory time for one thread, the larger of the two for several. */
 double dwci_cost_roofline(const dwci_case *c, double efficiency, int threads);

@@ -19,7 +19,7 @@ static dwci_case canonical(const dwci_case *c) {
         const double cache = dwci_last_cache(c->machine);
         one.problem.n = 1;
         dwc_problem_geometry(&one.problem, &one.geometry, NULL);
-        if (dwci_cost_footprint(c) > cache && dwci_cost_footprint(&one) < 2 * cache) {
+        if (dwci_cost_from_memory(c) && dwci_cost_footprint(&one) < 2 * cache) {
             one.problem.n = 1 + (int64_t)(2 * cache / dwci_cost_footprint(&one));
             dwc_problem_geometry(&one.problem, &one.geometry, NULL);
         }

@@ -89,8 +89,7 @@ enum {
     DWCI_ANY_CHANNELS,
     DWCI_WHOLE,      /* at least `lanes` output channels */
     DWCI_MULTIPLIED, /* the same, multiplier 2 or more, at least lanes/2 input channels */
-    DWCI_FLAT        /* fewer than `lanes`; without dilation along the row counting as a stride; filter packed as
-                        [kh*kw][2*lanes], the channels of a tap repeated */
+    DWCI_FLAT        /* fewer than `lanes`; filter packed as [kh*kw][2*lanes], the channels of a tap repeated */
 };
 
 /* One instance: what it was compiled for, 0 standing for any value. The first entry that fits a problem serves it, and

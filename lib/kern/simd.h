@@ -368,6 +368,32 @@ ALWAYS_INLINE vec v_load_window(const elem_t *p, ivec index) {
 #endif
 }
 
+/* Lane i comes from p[index[i]], widened. */
+ALWAYS_INLINE vec v_gather(const elem_t *p, ivec index) {
+#if defined(__AVX512F__) && defined(DOUBLE)
+    return (vec)_mm512_i64gather_pd((__m512i)index, p, 8);
+#elif defined(__AVX512F__) && !HALF
+    return (vec)_mm512_i32gather_ps((__m512i)index, p, 4);
+#elif defined(__AVX2__) && defined(DOUBLE)
+    return (vec)_mm256_i64gather_pd(p, (__m256i)index, 8);
+#elif defined(__AVX2__) && !HALF
+    return (vec)_mm256_i32gather_ps(p, (__m256i)index, 4);
+#else
+    evec e;
+    for (int i = 0; i < LANES; i++)
+        e[i] = p[index[i]];
+    return v_widen(e);
+#endif
+}
+
+/* Lanes lo..hi-1 come from p[index[i]], the others are 0. */
+NEVER_INLINE evec e_gather_lanes(const elem_t *p, ivec index, int lo, int hi) {
+    elem_t lane[LANES] = {0};
+    for (int i = lo; i < hi; i++)
+        lane[i] = *(const elem_t *)((uintptr_t)p + (uintptr_t)index[i] * sizeof(elem_t));
+    return e_load(lane);
+}
+
 /* Lane i comes from p[index[i]], widened; all indices lie in the part. */
 ALWAYS_INLINE vec v_load_permuted(const elem_t *p, lanes part, ivec index) {
 #if defined(__AVX512F__) && defined(DOUBLE)

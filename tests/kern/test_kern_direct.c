@@ -56,7 +56,7 @@ static int served(const kernel_case *k) {
     case DWCI_MULTIPLIED:
         return oc >= lanes && k->problem.m > 1 && k->problem.c >= lanes / 2;
     case DWCI_FLAT:
-        return oc < lanes && k->problem.sw == 1;
+        return oc < lanes;
     default:
         return 1;
     }
