@@ -190,7 +190,8 @@ typedef struct dwc_context_options {
     unsigned log_topics;
     const char *topology; /* hwloc synthetic description in place of this machine's, for tests; NULL: this machine */
     int bind;             /* 1: while a plan runs on several threads, thread i stays on the i-th of the cores that the
-                             process may run on, found by hwloc; only where no other process computes on these cores.
+                             process may run on (then the first again), found by hwloc; only where neither another
+                             process nor another plan computes on these cores at the same time.
                              0: the operating system (or OMP_PROC_BIND) decides */
 } dwc_context_options;
 
@@ -232,10 +233,10 @@ DWC_API int dwc_context_threads(const dwc_context *context);
 DWC_API void *dwc_allocate(const dwc_context *context, size_t bytes);
 DWC_API void dwc_release(const dwc_context *context, void *pointer);
 
-/* The same for tensors that are used together, each with a colour of its own, 0, 1, 2 ...: their addresses differ
- * modulo 4096, so that they do not fall into the same sets of the first cache, as large allocations otherwise do, which
- * malloc starts at the same place in a page. It helps most where the channels are a multiple of 128. To be released by
- * dwc_release_coloured only. */
+/* The same for tensors that are used together, each with a colour of its own, 0..7 (8 is 0 again): their addresses
+ * differ modulo 4096, so that they do not fall into the same sets of the first cache, as large allocations otherwise
+ * do, which malloc starts at the same place in a page. It helps most where the channels are a multiple of 128. To be
+ * released by dwc_release_coloured only. */
 DWC_API void *dwc_allocate_coloured(const dwc_context *context, size_t bytes, int colour);
 DWC_API void dwc_release_coloured(const dwc_context *context, void *pointer);
 
@@ -298,16 +299,16 @@ DWC_API size_t dwc_plan_describe(const dwc_plan *plan, char *text, size_t size);
  * no elements. DWC_INVALID_ARGUMENT: a null pointer. */
 DWC_API dwc_status dwc_plan_pack_filter(const dwc_plan *plan, const void *filter, void *packed, dwc_error *error);
 
-/* Writes zeros to the tensors, each thread to the part that it will read or write in dwc_plan_execute: on a machine
- * with several NUMA nodes fresh memory comes to lie beside the core that first writes to it. To be called before the
- * input is filled, best with threads bound (dwc_context_options). Either pointer may be NULL. DWC_INVALID_ARGUMENT: the
- * plan is a null pointer. */
+/* Writes zeros to the tensors, each thread to about the part that it will read or write in dwc_plan_execute (low
+ * images, whose channels the threads share, excepted): on a machine with several NUMA nodes fresh memory comes to lie
+ * beside the core that first writes to it. To be called before the input is filled, best with threads bound
+ * (dwc_context_options). Either pointer may be NULL. DWC_INVALID_ARGUMENT: the plan is a null pointer. */
 DWC_API dwc_status dwc_plan_first_touch(const dwc_plan *plan, void *input, void *output, dwc_error *error);
 
 /* Computes the output. bias is read only if the problem has one (else NULL is fine); workspace has workspace_bytes of
  * dwc_plan_info (NULL when that is 0), aligned to 64 bytes, one per concurrent call. Pointers of empty tensors may be
  * NULL. The output must overlap nothing else. Tensors need the alignment of their element type only. Allocates nothing
- * and takes no lock (the thread runtime's first parallel region excepted).
+ * and takes no lock (the thread runtime's first parallel region and bound threads excepted).
  * The bits of the output depend on neither threads, n, an image's place in the batch nor addresses, and for `direct`
  * not on which instruction set with fused multiply-add is in use (AVX2, AVX-512); NaN payloads aside, and provided that
  * the caller's floating-point environment is the default one, in which the worker threads run. DWC_INVALID_ARGUMENT: a

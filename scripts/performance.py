@@ -106,12 +106,14 @@ def draw(runs, info, path):
         rows = runs[name]
         peaks = [r["gflops"] / r["worst"] for r in rows if r["limit_by"] == "arithmetic"]
         streams = sorted(r["gflops"] / r["worst"] / r["intensity"] for r in rows if r["limit_by"] == "memory")
-        peak = sorted(peaks)[len(peaks) // 2]
-        for stream, style in ((streams[0], "-"), (streams[-1], ":")):
-            edge = peak / stream
-            axis.plot([0.3, edge, 300], [0.3 * stream, peak, peak], style, color="black", linewidth=1, zorder=1)
-        axis.annotate(f"streams {streams[0]:.0f} to {streams[-1]:.0f} GB/s", (0.33, 0.36 * streams[-1]), fontsize=8)
-        axis.annotate(f"peak {peak:.0f} GFLOP/s", (60, peak * 1.05), fontsize=8)
+        peak = sorted(peaks)[len(peaks) // 2] if peaks else 200
+        for stream, style in ((streams[0], "-"), (streams[-1], ":")) if streams else ():
+            axis.plot([0.3, peak / stream], [0.3 * stream, peak], style, color="black", linewidth=1, zorder=1)
+        if streams:
+            axis.annotate(f"streams {streams[0]:.0f} to {streams[-1]:.0f} GB/s", (0.33, 0.36 * streams[-1]), fontsize=8)
+        if peaks:
+            axis.axhline(peak, color="black", linewidth=1, zorder=1)
+            axis.annotate(f"peak {peak:.0f} GFLOP/s", (60, peak * 1.05), fontsize=8)
         for label, color, marker in KINDS:
             some = [r for r in rows if kind(r) == label]
             axis.scatter([r["intensity"] for r in some], [r["gflops"] for r in some], s=26, color=color, marker=marker,

@@ -9,9 +9,10 @@
 # the machine. Needs a build (scripts/build.sh) and, for the picture, matplotlib (Debian: python3-matplotlib).
 set -euo pipefail
 
-folder=$(realpath "${1-tune}")
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-shapes=${2-tune/layers.csv}
+root=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+folder=$(realpath "${1-$root/tune}")
+shapes=$(realpath "${2-$root/tune/layers.csv}")
+cd "$root"
 dwconv=build/release/apps/dwconv
 rows=build/performance
 [[ -x $dwconv ]] || { echo 'performance: build first: scripts/build.sh' >&2; exit 1; }

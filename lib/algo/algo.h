@@ -60,8 +60,7 @@ typedef struct dwci_algo {
 
     /* Can it compute this? If not, writes the reason to why. NULL: it can compute anything. */
     bool (*applicable)(const dwci_case *c, char *why, size_t size);
-    /* Legal parameters, best guess first; writes at most `most` and returns how many. At least one. NULL: it has none.
-     */
+    /* Legal parameters; writes at most `most` and returns how many. At least one. NULL: it has none. */
     int (*candidates)(const dwci_case *c, dwci_params *list, int most);
     /* Seconds that a run should take by the model. */
     double (*cost)(const dwci_case *c, const dwci_params *params);

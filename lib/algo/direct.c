@@ -47,9 +47,9 @@ static bool serves_channels(const dwci_direct_kernel *k, const dwci_case *c) {
     case DWCI_WHOLE:
         return oc >= lanes;
     case DWCI_MULTIPLIED:
-        return oc >= lanes && c->problem.m > 1 && c->problem.c >= lanes / 2;
+        return oc >= lanes && c->problem.m > 1 && c->problem.c >= dwci_window(lanes);
     case DWCI_FLAT:
-        return oc < lanes && c->problem.sw < 1 << 24; /* lanes are gathered by 32-bit indices */
+        return oc < lanes && c->problem.sw < DWCI_FLAT_STRIDE;
     default:
         return true;
     }
@@ -91,7 +91,7 @@ static bool scratch_sizes(const dwci_case *c, const dwci_params *params, size_t 
     if (!params->value[DWCI_STAGE])
         return true;
     /* A block may begin and end inside the channels of a multiplier; not every block has the same skew. */
-    const int64_t most = (block * lanes - 1) / p->m + 1 + lanes / 2, channels = most < p->c ? most : p->c;
+    const int64_t most = (block * lanes - 1) / p->m + 1 + dwci_window(lanes), channels = most < p->c ? most : p->c;
     const int64_t pixel = dwci_vectors(channels, lanes) * lanes + DWCI_STAGE_SKEW;
     if ((p->w - 1) / p->dw >= PTRDIFF_MAX / 2 / pixel)
         return false;

@@ -40,9 +40,9 @@ static int stage_rows(const dwci_case *c, int vectors) {
     const int64_t cache = c->machine->l2_bytes > 0 ? c->machine->l2_bytes / 4 : 128 << 10;
     const int64_t wanted = vectors * dwci_direct_lanes(c);
     const int64_t channels = vectors > 0 && wanted < c->problem.c ? wanted : c->problem.c;
-    const int64_t row = (c->problem.w * channels + 1) * (int64_t)c->geometry.element_bytes;
-    const int64_t rows = (cache / row - c->problem.kh) / c->problem.sh + 1;
-    return (int)at_most(at_least(rows, LEAST), c->geometry.oh);
+    const double row = ((double)c->problem.w * (double)channels + 1) * (double)c->geometry.element_bytes;
+    const double rows = ((double)cache / row - (double)c->problem.kh) / (double)c->problem.sh + 1;
+    return (int)at_most(rows > LEAST ? (int64_t)rows : LEAST, c->geometry.oh);
 }
 
 typedef struct candidate_list {
@@ -76,7 +76,7 @@ int dwci_direct_candidates(const dwci_case *c, dwci_params *list, int most) {
             add(&l, rows, columns, 0, 0, 8, 1);
         }
     const int tiles[][2] = {{kernel->rows, kernel->columns}, {kernel->rows, 2}, {2, kernel->columns}};
-    for (int t = 0; t < 3; t++) {
+    for (int t = 0; t < (kernel->rows > 2 ? 3 : 2); t++) {
         for (int block = 0; block <= 16; block += 16)
             add(&l, tiles[t][0], tiles[t][1], block, stage_rows(c, block), 0, 0);
         add(&l, tiles[t][0], tiles[t][1], 0, stage_rows(c, 0), 0, 1);
@@ -92,8 +92,8 @@ typedef struct tiling {
     double mean_rows, mean_columns, in_rows, in_columns; /* outputs and inputs, on average */
     int64_t bands, tiles;                                /* tiles down and along */
     int64_t sh, sw;
-    int64_t pixel, row, out_pixel, out_row;
-    int64_t vectors; /* of one visit of the image */
+    uint64_t pixel, row, out_pixel, out_row; /* modulo PAGE */
+    int64_t vectors;                         /* of one visit of the image */
     bool staged;
 } tiling;
 
@@ -104,19 +104,17 @@ static double crowding(const tiling *t, int64_t kh, int64_t kw, int64_t ways) {
     enum { MOST = 12 }; /* rows and columns of larger tiles stand for the rest */
     const int64_t in_rows = at_most((t->rows - 1) * t->sh + kh, MOST);
     const int64_t in_columns = at_most((t->columns - 1) * t->sw + kw, MOST);
-    const int64_t row = t->row % PAGE, pixel = t->pixel % PAGE, out_row = t->out_row % PAGE;
-    const int64_t out_pixel = t->out_pixel % PAGE;
     int lines[SETS] = {0};
     double sum = 0;
     for (int64_t r = 0; r < in_rows; r++)
         for (int64_t x = 0; x < in_columns; x++)
-            lines[(r * row + x * pixel) / LINE % SETS]++;
+            lines[((uint64_t)r * t->row + (uint64_t)x * t->pixel) / LINE % SETS]++;
     for (int64_t i = 0; i < t->rows && !t->staged; i++)
         for (int64_t j = 0; j < t->columns; j++)
-            lines[(i * out_row + j * out_pixel) / LINE % SETS]++;
+            lines[((uint64_t)i * t->out_row + (uint64_t)j * t->out_pixel) / LINE % SETS]++;
     for (int64_t r = 0; r < in_rows; r++)
         for (int64_t x = 0; x < in_columns; x++) {
-            const int count = lines[(r * row + x * pixel) / LINE % SETS];
+            const int count = lines[((uint64_t)r * t->row + (uint64_t)x * t->pixel) / LINE % SETS];
             sum += count > ways ? (double)(count * count) / (double)(ways * ways) : count == ways ? 0.5 : 0;
         }
     return sum / (double)(in_rows * in_columns);
@@ -124,7 +122,8 @@ static double crowding(const tiling *t, int64_t kh, int64_t kw, int64_t ways) {
 
 static tiling tiling_of(const dwci_case *c, const dwci_direct_kernel *kernel, const dwci_params *params) {
     const dwc_problem *p = &c->problem;
-    const int64_t bytes = (int64_t)c->geometry.element_bytes, lanes = dwci_direct_lanes(c);
+    const uint64_t bytes = c->geometry.element_bytes;
+    const int64_t lanes = dwci_direct_lanes(c);
     const int64_t sh_divisor = dwci_common_divisor(p->sh, p->dh), sw_divisor = dwci_common_divisor(p->sw, p->dw);
     const int64_t oh = rounded_up(c->geometry.oh, p->dh / sh_divisor);
     const int64_t ow = rounded_up(c->geometry.ow, p->dw / sw_divisor), all = dwci_vectors(c->geometry.oc, lanes);
@@ -141,10 +140,16 @@ static tiling tiling_of(const dwci_case *c, const dwci_direct_kernel *kernel, co
     t.in_rows = (t.mean_rows - 1) * (double)t.sh + (double)p->kh;
     t.in_columns = (t.mean_columns - 1) * (double)t.sw + (double)p->kw;
     t.vectors = value[DWCI_BLOCK] > 0 ? at_most(value[DWCI_BLOCK], all) : all;
-    t.pixel = t.staged ? dwci_stage_pixel(t.vectors * lanes, lanes) * bytes : p->dw * p->c * bytes;
-    t.row = t.staged ? dwci_stage_row(t.pixel / bytes, p->w / p->dw) * bytes : p->dh * p->w * p->c * bytes;
-    t.out_pixel = p->dw / sw_divisor * c->geometry.oc * bytes;
-    t.out_row = p->dh / sh_divisor * c->geometry.ow * c->geometry.oc * bytes;
+    if (t.staged) {
+        const int64_t pixel = dwci_stage_pixel(rounded_up(t.vectors * lanes, p->m), lanes);
+        t.pixel = (uint64_t)pixel * bytes % PAGE;
+        t.row = ((uint64_t)pixel * (uint64_t)(p->w / p->dw) + 2 * DWCI_STAGE_SKEW) * bytes % PAGE;
+    } else {
+        t.pixel = (uint64_t)p->dw * (uint64_t)p->c * bytes % PAGE;
+        t.row = (uint64_t)p->dh * (uint64_t)p->w * (uint64_t)p->c * bytes % PAGE;
+    }
+    t.out_pixel = (uint64_t)(p->dw / sw_divisor) * (uint64_t)c->geometry.oc * bytes % PAGE;
+    t.out_row = (uint64_t)(p->dh / sh_divisor) * (uint64_t)c->geometry.ow * (uint64_t)c->geometry.oc * bytes % PAGE;
     return t;
 }
 
@@ -204,7 +209,7 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
     const bool memory = dwci_cost_from_memory(c);
 
     /* Neighbouring tiles share columns, if these survive a visit of all channels. */
-    const double input = t.in_rows * t.in_columns * (double)t.vectors * vector;
+    const double input = t.in_rows * t.in_columns * (double)t.vectors * vector / (double)p->m;
     const double columns = crowded < 0.5 && input < 0.7 * l1 ? t.mean_columns * (double)t.sw : t.in_columns;
     const double in_lines = t.in_rows * columns * line * (1 + 2 * crowded / (double)together);
     const double out_lines = t.mean_rows * t.mean_columns * vector / LINE;
@@ -214,7 +219,8 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
     if (footprint > l1)
         ns += visits * (in_lines + out_lines) * L2_LINE_NS;
     if (t.staged)
-        ns += (double)p->h * (double)p->w * all * copies(c, params, t.vectors, footprint > 8 * l2) * COPY_VECTOR_NS;
+        ns += (double)p->h * (double)p->w * (all / (double)p->m) * copies(c, params, t.vectors, footprint > 8 * l2) *
+              COPY_VECTOR_NS;
     if (memory)
         ns += footprint / LINE *
               (MEMORY_LINE_NS + (t.staged            ? STAGED_LINE_NS

@@ -8,12 +8,21 @@
 #include <string.h>
 #include <unistd.h>
 
-#ifndef DWC_HAVE_HWLOC
-dwc_status dwci_binding_create(const dwc_allocator *allocator, dwci_binding **binding, dwc_error *error) {
-    (void)allocator, (void)binding;
-    return dwci_fail(error, DWC_NOT_APPLICABLE, "bind: this build has no hwloc to bind threads with");
+/* Is there something for hwloc to read? */
+static int has_sysfs(void) {
+    return access("/sys/devices/system/cpu", R_OK) == 0;
 }
 
+dwc_status dwci_binding_create(const dwc_allocator *allocator, dwci_binding **binding, dwc_error *error) {
+#ifdef DWC_HAVE_HWLOC
+    if (has_sysfs())
+        return dwci_binding_from_hwloc(allocator, binding, error);
+#endif
+    (void)allocator, (void)binding;
+    return dwci_fail(error, DWC_NOT_APPLICABLE, "bind: there is no hwloc, or no /sys for it, to bind threads with");
+}
+
+#ifndef DWC_HAVE_HWLOC
 void dwci_binding_destroy(const dwc_allocator *allocator, dwci_binding *binding) {
     (void)allocator, (void)binding;
 }
@@ -34,7 +43,7 @@ dwc_status dwci_machine_describe(const char *synthetic, dwc_machine *machine, dw
 #ifdef DWC_HAVE_HWLOC
     if (synthetic)
         return dwci_machine_from_hwloc(synthetic, machine, error);
-    if (access("/sys/devices/system/cpu", R_OK) == 0 && dwci_machine_from_hwloc(NULL, machine, NULL) == DWC_OK)
+    if (has_sysfs() && dwci_machine_from_hwloc(NULL, machine, NULL) == DWC_OK)
         return DWC_OK;
 #endif
     if (synthetic)

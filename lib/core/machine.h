@@ -11,7 +11,7 @@ dwc_status dwci_machine_describe(const char *synthetic, dwc_machine *machine, dw
 
 /* Which cores the threads of parallel runs stay on. enter moves the calling thread to the core of thread i and returns
  * where it was before, for leave; NULL (and nothing done) if the system refuses. Thread-safe. The cores are those that
- * the process may run on when the binding is made; DWC_NOT_APPLICABLE in a build without hwloc. */
+ * the process may run on when the binding is made; DWC_NOT_APPLICABLE without hwloc. */
 typedef struct dwci_binding dwci_binding;
 dwc_status dwci_binding_create(const dwc_allocator *allocator, dwci_binding **binding, dwc_error *error);
 void dwci_binding_destroy(const dwc_allocator *allocator, dwci_binding *binding);
@@ -21,5 +21,8 @@ void dwci_binding_leave(const dwci_binding *binding, void *before);
 /* The two sources, cores and caches only; the first in a build with hwloc only, the second never fails. */
 dwc_status dwci_machine_from_hwloc(const char *synthetic, dwc_machine *machine, dwc_error *error);
 void dwci_machine_from_sysfs(dwc_machine *machine);
+
+/* Behind dwci_binding_create, in a build with hwloc. */
+dwc_status dwci_binding_from_hwloc(const dwc_allocator *allocator, dwci_binding **binding, dwc_error *error);
 
 #endif

@@ -21,8 +21,9 @@ static int at_least_one(int count) {
     return count > 0 ? count : 1;
 }
 
-dwc_status dwci_machine_from_hwloc(const char *synthetic, dwc_machine *machine, dwc_error *error) {
-    hwloc_topology_t topology;
+/* The topology of this machine, or a synthetic one. */
+static dwc_status load_topology(const char *synthetic, hwloc_topology_t *result, dwc_error *error) {
+    hwloc_topology_t topology = NULL;
     if (hwloc_topology_init(&topology))
         return dwci_fail(error, DWC_OUT_OF_MEMORY, "hwloc: a topology could not be created");
     if (synthetic && hwloc_topology_set_synthetic(topology, synthetic)) {
@@ -33,6 +34,15 @@ dwc_status dwci_machine_from_hwloc(const char *synthetic, dwc_machine *machine, 
         hwloc_topology_destroy(topology);
         return dwci_fail(error, DWC_INTERNAL_ERROR, "hwloc: the topology could not be loaded");
     }
+    *result = topology;
+    return DWC_OK;
+}
+
+dwc_status dwci_machine_from_hwloc(const char *synthetic, dwc_machine *machine, dwc_error *error) {
+    hwloc_topology_t topology = NULL;
+    dwc_status status = load_topology(synthetic, &topology, error);
+    if (status != DWC_OK)
+        return status;
     hwloc_obj_t root = hwloc_get_root_obj(topology);
     machine->cores = at_least_one(hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE));
     machine->numa_nodes = at_least_one(hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE));
@@ -61,7 +71,7 @@ dwc_status dwci_machine_from_hwloc(const char *synthetic, dwc_machine *machine, 
 struct dwci_binding {
     hwloc_topology_t topology;
     int count;
-    hwloc_bitmap_t cores[]; /* one hardware thread of each usable core */
+    hwloc_bitmap_t cores[]; /* the hardware threads of each usable core */
 };
 
 void dwci_binding_destroy(const dwc_allocator *allocator, dwci_binding *binding) {
@@ -83,20 +93,16 @@ static int add_cores(dwci_binding *binding, hwloc_const_bitmap_t allowed, int co
         if (!place)
             return 0;
         hwloc_bitmap_and(place, place, allowed);
-        hwloc_bitmap_singlify(place);
         binding->cores[binding->count++] = place;
     }
     return 1;
 }
 
-dwc_status dwci_binding_create(const dwc_allocator *allocator, dwci_binding **result, dwc_error *error) {
-    hwloc_topology_t topology;
-    if (hwloc_topology_init(&topology))
-        return dwci_fail(error, DWC_OUT_OF_MEMORY, "hwloc: a topology could not be created");
-    if (hwloc_topology_load(topology)) {
-        hwloc_topology_destroy(topology);
-        return dwci_fail(error, DWC_INTERNAL_ERROR, "hwloc: the topology could not be loaded");
-    }
+dwc_status dwci_binding_from_hwloc(const dwc_allocator *allocator, dwci_binding **result, dwc_error *error) {
+    hwloc_topology_t topology = NULL;
+    dwc_status status = load_topology(NULL, &topology, error);
+    if (status != DWC_OK)
+        return status;
     const int cores = at_least_one(hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE));
     dwci_binding *binding = dwci_allocate(allocator, sizeof *binding + (size_t)cores * sizeof *binding->cores);
     hwloc_bitmap_t allowed = hwloc_bitmap_alloc();
@@ -109,11 +115,12 @@ dwc_status dwci_binding_create(const dwc_allocator *allocator, dwci_binding **re
     binding->topology = topology;
     binding->count = 0;
     const int known = hwloc_get_cpubind(topology, allowed, HWLOC_CPUBIND_PROCESS) == 0;
-    const int complete = known && add_cores(binding, allowed, cores);
+    const int complete = !known || add_cores(binding, allowed, cores), count = binding->count;
     hwloc_bitmap_free(allowed);
-    if (!complete || binding->count == 0) {
+    if (!complete || count == 0) {
         dwci_binding_destroy(allocator, binding);
-        return dwci_fail(error, DWC_INTERNAL_ERROR, "bind: hwloc finds no core that this process may run on");
+        return complete ? dwci_fail(error, DWC_INTERNAL_ERROR, "bind: hwloc finds no core that this process may run on")
+                        : dwci_fail(error, DWC_OUT_OF_MEMORY, "bind: no memory for the binding of %d cores", cores);
     }
     *result = binding;
     return DWC_OK;

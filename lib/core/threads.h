@@ -9,7 +9,8 @@
 
 /* Calls task(data, i, count) once for each 0 <= i < count, at most `count` at a time, and waits for all of them.
  * How many run at once is up to the runtime (one after another without OpenMP or inside a caller's parallel region); a
- * task must not depend on another. binding: task i runs on its core i; NULL: anywhere. */
+ * task must not depend on another. binding: task i of several runs on its core i, modulo
+ * their number; NULL: anywhere. */
 void dwci_parallel(const dwci_binding *binding, int count, void (*task)(void *data, int i, int count), void *data);
 
 /* The part of 0..total that task i of count does: [*from, *to), parts in order and as equal as can be. */

@@ -84,12 +84,21 @@ typedef struct dwci_direct_part {
 /* in and out point to the plane's first element. */
 typedef void (*dwci_direct_fn)(const dwci_direct_args *args, const void *in, void *out, const dwci_direct_part *part);
 
+/* Input channels that a vector of outputs takes at most where the multiplier is 2 or more. */
+static inline int64_t dwci_window(int64_t lanes) {
+    return lanes > 2 ? lanes / 2 : lanes;
+}
+
+/* Lanes are gathered by 32-bit indices. */
+enum { DWCI_FLAT_STRIDE = 1 << 24 };
+
 /* Channels that a kernel serves, and how its filter is packed. */
 enum {
     DWCI_ANY_CHANNELS,
     DWCI_WHOLE,      /* at least `lanes` output channels */
-    DWCI_MULTIPLIED, /* the same, multiplier 2 or more, at least lanes/2 input channels */
-    DWCI_FLAT        /* fewer than `lanes`; filter packed as [kh*kw][2*lanes], the channels of a tap repeated */
+    DWCI_MULTIPLIED, /* the same, multiplier 2 or more, at least dwci_window(lanes) input channels */
+    DWCI_FLAT        /* fewer than `lanes`, multiplier 1, stride along the row less than DWCI_FLAT_STRIDE; filter packed
+                        as [kh*kw][2*lanes], the channels of a tap repeated */
 };
 
 /* One instance: what it was compiled for, 0 standing for any value. The first entry that fits a problem serves it, and

@@ -262,11 +262,15 @@ ALWAYS_INLINE vec v_load_step(const elem_t *p, int64_t step, const int times) {
     if (times > 0) {
         vec v;
 #if defined(__AVX512F__)
-        __asm__("vmovups (%1,%2,%c3), %0" : "=v"(v) : "r"(p), "r"(step), "i"(times), "m"(*(const char(*)[])p));
+        __asm__("vmovups (%1,%2,%c3), %0"
+                : "=v"(v)
+                : "r"(p), "r"(step), "i"(times), "m"(*(const elem_t(*)[1 << 20]) p));
 #elif defined(__AVX__)
-        __asm__("vmovups (%1,%2,%c3), %0" : "=x"(v) : "r"(p), "r"(step), "i"(times), "m"(*(const char(*)[])p));
+        __asm__("vmovups (%1,%2,%c3), %0"
+                : "=x"(v)
+                : "r"(p), "r"(step), "i"(times), "m"(*(const elem_t(*)[1 << 20]) p));
 #else
-        __asm__("movups (%1,%2,%c3), %0" : "=x"(v) : "r"(p), "r"(step), "i"(times), "m"(*(const char(*)[])p));
+        __asm__("movups (%1,%2,%c3), %0" : "=x"(v) : "r"(p), "r"(step), "i"(times), "m"(*(const elem_t(*)[1 << 20]) p));
 #endif
         return v;
     }
@@ -343,7 +347,7 @@ ALWAYS_INLINE vec v_zero(void) {
 }
 
 /* Lane i comes from p[index[i]], widened; all indices are less than WINDOW, and p[0..WINDOW-1] is read. */
-enum { WINDOW = LANES / 2 };
+enum { WINDOW = LANES > 2 ? LANES / 2 : LANES }; /* dwci_window */
 ALWAYS_INLINE vec v_load_window(const elem_t *p, ivec index) {
 #if defined(__AVX512F__) && defined(DOUBLE)
     return (vec)_mm512_permutexvar_pd((__m512i)index, _mm512_castpd256_pd512(_mm256_loadu_pd(p)));

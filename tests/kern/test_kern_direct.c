@@ -54,7 +54,7 @@ static int served(const kernel_case *k) {
     case DWCI_WHOLE:
         return oc >= lanes;
     case DWCI_MULTIPLIED:
-        return oc >= lanes && k->problem.m > 1 && k->problem.c >= lanes / 2;
+        return oc >= lanes && k->problem.m > 1 && k->problem.c >= dwci_window(lanes);
     case DWCI_FLAT:
         return oc < lanes;
     default:
