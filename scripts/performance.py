@@ -110,7 +110,7 @@ def draw(runs, info, path):
         for stream, style in ((streams[0], "-"), (streams[-1], ":")) if streams else ():
             axis.plot([0.3, peak / stream], [0.3 * stream, peak], style, color="black", linewidth=1, zorder=1)
         if streams:
-            axis.annotate(f"streams {streams[0]:.0f} to {streams[-1]:.0f} GB/s", (0.33, 0.36 * streams[-1]), fontsize=8)
+            axis.text(0.03, 0.95, f"streams {streams[0]:.0f} to {streams[-1]:.0f} GB/s", transform=axis.transAxes, fontsize=8)
         if peaks:
             axis.axhline(peak, color="black", linewidth=1, zorder=1)
             axis.annotate(f"peak {peak:.0f} GFLOP/s", (60, peak * 1.05), fontsize=8)
@@ -121,7 +121,7 @@ def draw(runs, info, path):
             for r in some:
                 axis.plot([r["intensity"]] * 2, [r["gflops"], r["gflops"] / r["worst"]], color=color, linewidth=0.6,
                           alpha=0.35, zorder=2)
-        axis.set(xscale="log", yscale="log", xlim=(0.3, 300), ylim=(2, 200),
+        axis.set(xscale="log", yscale="log", xlim=(0.3, 300), ylim=(2, 300),
                  xlabel="operations per byte of input, filter and output",
                  title=f"{title}: {mean(r['worst'] for r in rows):.2f} of the limit")
         axis.grid(which="major", linewidth=0.4, alpha=0.6)

@@ -3,7 +3,7 @@
 #
 # Measures every layer of a file beside the machine's limits and writes the report: a table and a picture.
 #
-#   scripts/performance.sh [FOLDER] [SHAPES.csv]     default: tune, tune/layers.csv; takes about 20 minutes
+#   scripts/performance.sh [FOLDER] [SHAPES.csv]     default: tune, tune/layers.csv; takes about 10 minutes
 #
 # FOLDER/performance.md and FOLDER/roofline.png; the rows measured stay in build/performance. Nothing else should run on
 # the machine. Needs a build (scripts/build.sh) and, for the picture, matplotlib (Debian: python3-matplotlib).
@@ -26,7 +26,7 @@ bench() { # NAME ARGUMENTS...
     "$dwconv" bench --shapes "$shapes" "$@" --format csv --output "$rows/$name.csv"
 }
 bench warm --min-time 0.02 --verify
-bench cold --batch 64 --cache cold --offsets 0,64,512 --min-time 0.005
-bench cold-all --batch 64 --cache cold --offsets 0,64,512 --min-time 0.005 --threads "$(nproc)"
+bench cold --batch 64 --cache cold --offsets 0,64 --min-time 0.003
+bench cold-all --batch 64 --cache cold --offsets 0,64 --min-time 0.003 --threads "$(nproc)"
 "$dwconv" info --json > "$rows/info.json"
 python3 scripts/performance.py "$rows" "$folder"

@@ -5,7 +5,7 @@
 /* float32 operations per second and core, rounded down from what such cores sustain at about 3 GHz. */
 static const double typical_peak[] = {[DWC_ISA_BASELINE] = 25e9, [DWC_ISA_AVX2] = 90e9, [DWC_ISA_AVX512] = 110e9};
 
-enum { THREAD_START_NS = 3000, WORTH_A_THREAD_NS = 15000 };
+enum { THREAD_START_NS = 3000, WORTH_A_THREAD_NS = 25000 };
 
 double dwci_cost_footprint(const dwci_case *c) {
     return (double)c->geometry.element_bytes *
