@@ -73,6 +73,8 @@ def write_text(runs, info, path):
              "the *direct* algorithm. Each figure is limit / time, 1 being the limit: at the worst of the buffer offsets "
              "measured, then at the best.", "",
              "![every layer under its roofline](roofline.png)", "",
+             "The slanting lines are the lowest and the highest bandwidth that limits a layer; it depends on the layer's size.",
+             "",
              "| float32, NHWC | layers | geometric mean, worst offset | best offset | lowest, worst offset | best offset |",
              "|---|---|---|---|---|---|"]
     for name, title in RUNS:
