@@ -28,6 +28,10 @@ typedef struct conv_options {
     int layout, dtype, activation; /* dwc_layout, dwc_dtype or 0, dwc_activation */
     const char *algo;
     dwc_isa isa;
+    int numerics; /* dwc_numerics */
+    double max_error;
+    int64_t max_workspace; /* -1: no limit */
+    int strict_nonfinite;
     int64_t threads, chunk_images, memory;
     int force, json;
 } conv_options;
@@ -38,12 +42,14 @@ static conv_options options = {
     .padding = {DWC_SAME, {0}},
     .layout = DWC_NHWC,
     .algo = "auto",
+    .max_workspace = -1,
     .memory = INT64_C(1) << 30,
 };
 
 static const cli_choice layouts[] = {{"NHWC", DWC_NHWC}, {"NCHW", DWC_NCHW}, {NULL, 0}};
 static const cli_choice dtypes[] = {
     {"bf16", DWC_BF16}, {"f16", DWC_F16}, {"f32", DWC_F32}, {"f64", DWC_F64}, {NULL, 0}};
+static const cli_choice numerics[] = {{"any", DWC_NUMERICS_ANY}, {"direct", DWC_NUMERICS_DIRECT}, {NULL, 0}};
 static const cli_choice activations[] = {
     {"none", DWC_NO_ACTIVATION}, {"relu", DWC_RELU}, {"relu6", DWC_RELU6}, {NULL, 0}};
 
@@ -78,6 +84,17 @@ static const cli_option table[] = {
     {"--dtype", "bf16|f16|f32|f64", "element type the files must have; bf16 is stored as V2\nand needs this option",
      option_choose, AT(dtype), .choices = dtypes},
     {"--algo", "auto|NAME", "algorithm; 'dwconv info --algos' lists them [auto]", option_text, AT(algo)},
+    {"--numerics", "any|direct", "roundings: of any algorithm, or those of 'direct' alone\n[any]", option_choose,
+     AT(numerics), .choices = numerics},
+    {"--max-error", "E",
+     "no algorithm with a larger error bound: of the largest\ndifference from the exact result, relative to the "
+     "largest\n"
+     "sum of |input * filter| [1e-5, f64 1e-13; with the name\nof an algorithm: none]",
+     option_positive, AT(max_error)},
+    {"--max-workspace", "BYTES", "no algorithm that needs more scratch memory, such as 0,\n500K or 2Mi", option_bytes,
+     AT(max_workspace)},
+    {"--strict-nonfinite", NULL, "no algorithm that may spread NaN and infinity beyond the\nwindows that contain them",
+     option_flag, AT(strict_nonfinite)},
     {"--isa", "NAME", "use no better instruction set than this: baseline,\navx2, avx512, best [best]", option_isa,
      AT(isa)},
     {"--threads", "N", "threads [one per core]", option_integer, AT(threads), .minimum = 1, .maximum = DWC_MAX_THREADS},
@@ -165,23 +182,48 @@ static int make_problem(conv_run *run, cli_failure *failure) {
 }
 
 /* Plans the whole batch; the pieces then use the algorithm and parameters found. */
-static int make_plan(conv_run *run, cli_failure *failure) {
+static int plan_batch(conv_run *run, cli_failure *failure) {
     split_request *request = &run->job.request;
     dwc_plan_options *piece = &request->plan;
     dwc_error error;
-    if (cli_context(&options.common, (int)options.threads, options.isa, &run->context, &run->log_topics, failure))
-        return failure->code;
-    dwc_plan_options_init(piece);
-    piece->algo = options.algo;
+    dwc_plan_destroy(run->plan);
+    run->plan = NULL;
     if (dwc_plan_create(run->context, &request->problem, piece, &run->plan, &error))
         return fail_library(failure, NULL, &error);
     dwc_plan_get_info(run->plan, &run->info);
     piece->algo = run->info.algo;
     piece->params = run->info.params[0] ? run->info.params : NULL;
+    return split_choose(request, &run->job.split, failure);
+}
+
+static int make_plan(conv_run *run, cli_failure *failure) {
+    split_request *request = &run->job.request;
+    dwc_plan_options *piece = &request->plan;
+    const stream_split *split = &run->job.split;
+    if (cli_context(&options.common, (int)options.threads, options.isa, &run->context, &run->log_topics, failure))
+        return failure->code;
     request->context = run->context;
     request->memory = options.memory;
     request->chunk_images = options.chunk_images;
-    return split_choose(request, &run->job.split, failure);
+    dwc_plan_options_init(piece);
+    piece->algo = options.algo;
+    piece->numerics = (dwc_numerics)options.numerics;
+    piece->max_error = options.max_error;
+    piece->max_workspace = options.max_workspace == 0 ? 1 : options.max_workspace < 0 ? 0 : options.max_workspace;
+    piece->strict_nonfinite = options.strict_nonfinite;
+    if (plan_batch(run, failure))
+        return failure->code;
+    if (!run->info.whole_images || split->rows == split->geometry.oh)
+        return EXIT_DONE;
+    /* Bands of rows must not show in the result. */
+    if (strcmp(options.algo, "auto") != 0)
+        return fail(failure, EXIT_USAGE,
+                    "--algo: %s computes whole images only, and --memory %" PRId64 " does not hold one", options.algo,
+                    options.memory);
+    piece->algo = options.algo;
+    piece->params = NULL;
+    piece->numerics = DWC_NUMERICS_DIRECT;
+    return plan_batch(run, failure);
 }
 
 static void log_split(const conv_run *run) {

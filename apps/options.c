@@ -4,8 +4,10 @@
  * Ki Mi Gi Ti (powers of 1024). */
 #include "options.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -89,6 +91,15 @@ int option_bytes(const cli_option *option, const char *text, void *value, cli_fa
                 return check_range(option, *(int64_t *)value, failure);
             }
     return fail(failure, EXIT_USAGE, "%s: '%s' is not a size in bytes (such as 500M or 2Gi)", option->name, text);
+}
+
+int option_positive(const cli_option *option, const char *text, void *value, cli_failure *failure) {
+    char *end;
+    const double number = strtod(text, &end);
+    if (!strchr(".0123456789", *text) || !*text || strpbrk(text, "xX") || *end || !(number > 0) || number > DBL_MAX)
+        return fail(failure, EXIT_USAGE, "%s: '%s' is not a positive number", option->name, text);
+    *(double *)value = number;
+    return EXIT_DONE;
 }
 
 int option_pair(const cli_option *option, const char *text, void *value, cli_failure *failure) {

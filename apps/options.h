@@ -38,6 +38,7 @@ int option_flag(const cli_option *option, const char *text, void *value, cli_fai
 int option_text(const cli_option *option, const char *text, void *value, cli_failure *failure); /* const char * */
 int option_integer(const cli_option *option, const char *text, void *value, cli_failure *failure); /* int64_t */
 int option_bytes(const cli_option *option, const char *text, void *value, cli_failure *failure); /* int64_t, K Mi ... */
+int option_positive(const cli_option *option, const char *text, void *value, cli_failure *failure); /* double */
 int option_pair(const cli_option *option, const char *text, void *value,
                 cli_failure *failure); /* int64_t[2]; "3" is 3,3 */
 int option_choose(const cli_option *option, const char *text, void *value, cli_failure *failure); /* int, of choices */

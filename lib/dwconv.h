@@ -245,7 +245,7 @@ DWC_API void dwc_release_coloured(const dwc_context *context, void *pointer);
 typedef struct dwc_algo_info {
     const char *name;
     const char *description; /* one line */
-    int automatic;           /* 0: only by name (the reference) */
+    int automatic;           /* 0: only by name */
 } dwc_algo_info;
 
 /* The algorithms of this build, 0 <= index < dwc_algo_count(), in the order that breaks ties. */
@@ -254,11 +254,24 @@ DWC_API dwc_algo_info dwc_algo_get(int index);
 
 /* ---- plan -------------------------------------------------------------------------------------------------------- */
 
+/* Which roundings a plan may make. */
+typedef enum dwc_numerics {
+    DWC_NUMERICS_ANY = 0,   /* those of any algorithm within the error limit */
+    DWC_NUMERICS_DIRECT = 1 /* the sum over the taps, in order: only `direct` */
+} dwc_numerics;
+
+/* All zero: the defaults. The limits hold for a named algorithm too: if it breaks one, the plan is refused. */
 typedef struct dwc_plan_options {
     const char *algo;   /* "auto" or NULL: the planner chooses; else a name */
     const char *params; /* parameters as dwc_plan_info prints them; NULL: the algorithm's best by its cost model.
                            Only with an algorithm's name. */
     int threads;        /* 0: the context's */
+    dwc_numerics numerics;
+    double max_error;      /* most error_bound of dwc_plan_info; 0: for "auto" the larger of direct's own bound and 1e-5
+                              (f64: 1e-13), for a named algorithm none */
+    int64_t max_workspace; /* most workspace_bytes of dwc_plan_info, kept to by fewer threads if need be; 1: no
+                              workspace (a workspace has 64 bytes or more); 0: no limit */
+    int strict_nonfinite;  /* 1: no algorithm that may spread NaN and infinity beyond the windows that contain them */
 } dwc_plan_options;
 
 DWC_API void dwc_plan_options_init(dwc_plan_options *options);
@@ -266,7 +279,8 @@ DWC_API void dwc_plan_options_init(dwc_plan_options *options);
 typedef struct dwc_plan dwc_plan;
 
 /* Chooses an algorithm and its parameters for the problem, without measuring. options may be NULL (the defaults).
- * DWC_INVALID_ARGUMENT: the problem or an option; DWC_NOT_APPLICABLE: the named algorithm, with the reason.
+ * DWC_INVALID_ARGUMENT: the problem or an option; DWC_NOT_APPLICABLE: the named algorithm does not apply or breaks a
+ * limit, or no algorithm keeps to the limits, with the reason.
  * The plan keeps no pointer to problem or options. Destroy takes NULL. */
 DWC_API dwc_status dwc_plan_create(const dwc_context *context, const dwc_problem *problem,
                                    const dwc_plan_options *options, dwc_plan **plan, dwc_error *error);
@@ -287,6 +301,9 @@ typedef struct dwc_plan_info {
     double error_bound; /* of max |got - exact| / max over outputs of S, S = sum |input * filter| + |bias|; before the
                              last   rounding, underflow aside */
     size_t packed_bytes, workspace_bytes;
+    int spreads_nonfinite; /* 1: NaN or infinity of the input may reach outputs whose window does not contain it */
+    int whole_images;      /* 1: the bits of an output depend on where its image begins and ends: computed in bands of
+                              rows, as problems of their own, an image may differ in the last bits */
 } dwc_plan_info;
 
 DWC_API void dwc_plan_get_info(const dwc_plan *plan, dwc_plan_info *info);

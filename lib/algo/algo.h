@@ -38,6 +38,7 @@ typedef struct dwci_prepared {
     double error_bound; /* of max |got - exact| / max over outputs of S, S = sum |input * filter| + |bias|; before the
                            rounding to dtype, underflow aside */
     bool componentwise; /* each output also keeps (taps + 2) * u * its own S */
+    bool spreads_nonfinite, whole_images; /* see dwc_plan_info */
 } dwci_prepared;
 
 /* One chosen way to compute one problem; the core of a dwc_plan. */
@@ -56,6 +57,7 @@ typedef struct dwci_algo {
     const char *name;               /* stable: recorded in files */
     const char *description;        /* one line */
     bool automatic;                 /* the planner may choose it by itself */
+    bool in_order;                  /* sums over the taps row by row, left to right: DWC_NUMERICS_DIRECT allows it */
     const char *const *param_names; /* NULL-terminated; NULL: no parameters */
 
     /* Can it compute this? If not, writes the reason to why. NULL: it can compute anything. */

@@ -294,6 +294,7 @@ const dwci_algo dwci_algo_direct = {
     .name = "direct",
     .description = "the sum over taps in registers; any problem",
     .automatic = true,
+    .in_order = true,
     .param_names = param_names,
     .candidates = dwci_direct_candidates,
     .cost = dwci_direct_cost,

@@ -53,6 +53,8 @@ void dwc_plan_get_info(const dwc_plan *plan, dwc_plan_info *info) {
         .error_bound = s->prepared.error_bound,
         .packed_bytes = s->prepared.packed_bytes,
         .workspace_bytes = s->prepared.workspace_bytes,
+        .spreads_nonfinite = s->prepared.spreads_nonfinite,
+        .whole_images = s->prepared.whole_images,
     };
     dwci_params_print(plan->algo, &s->params, info->params, sizeof info->params);
 }

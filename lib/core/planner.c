@@ -6,6 +6,8 @@
 #include "core/plan.h"
 #include "core/registry.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { MOST_CANDIDATES = 256 };
@@ -37,65 +39,143 @@ static int list_candidates(const dwci_algo *algo, const dwci_case *c, dwci_param
     return algo->candidates ? algo->candidates(c, list, MOST_CANDIDATES) : 1;
 }
 
-/* Best parameters of an algorithm by its model; their seconds. */
-static double best_params(const dwci_algo *algo, const dwci_case *c, dwci_params *best) {
-    dwci_params list[MOST_CANDIDATES];
-    int count = list_candidates(algo, c, list);
-    double best_seconds = 0;
-    for (int i = 0; i < count; i++) {
-        double seconds = algo->cost(c, &list[i]);
-        if (i == 0 || seconds < best_seconds) {
-            best_seconds = seconds;
-            *best = list[i];
-        }
-    }
-    return best_seconds;
+/* Default of dwc_plan_options.max_error for "auto": the accuracy that TensorFlow's own tests ask for. */
+static double default_error(dwc_dtype dtype) {
+    return dtype == DWC_F64 ? 1e-13 : 1e-5;
 }
 
-static const dwci_algo *choose_by_model(const dwc_context *context, const dwci_case *c) {
-    const dwci_algo *best = NULL;
-    double best_seconds = 0;
-    dwci_case one = canonical(c);
+/* Does a prepared solution keep to the caller's limits? If not, writes which one it breaks. */
+static bool within_limits(const dwci_algo *algo, const dwci_solution *s, const dwc_plan_options *options, char *why,
+                          size_t size) {
+    const bool by_name = options->algo && strcmp(options->algo, "auto") != 0;
+    const dwci_prepared *p = &s->prepared;
+    const double most_error = options->max_error > 0        ? options->max_error
+                              : by_name || p->componentwise ? p->error_bound
+                                                            : default_error(s->problem_case.problem.dtype);
+    if (options->numerics == DWC_NUMERICS_DIRECT && !algo->in_order)
+        snprintf(why, size, "numerics: its roundings are not those of direct");
+    else if (options->strict_nonfinite && p->spreads_nonfinite)
+        snprintf(why, size, "strict_nonfinite: it may spread NaN and infinity");
+    else if (!(p->error_bound <= most_error))
+        snprintf(why, size, "max_error: its error bound %.3g is above %.3g", p->error_bound, most_error);
+    else if (options->max_workspace > 0 && p->workspace_bytes > (size_t)options->max_workspace)
+        snprintf(why, size, "max_workspace: it needs %zu bytes, more than %" PRId64, p->workspace_bytes,
+                 options->max_workspace);
+    else
+        return true;
+    return false;
+}
+
+/* A solution with these parameters, if they are legal and keep to the limits. */
+static dwc_status try_params(const dwci_algo *algo, const dwci_case *c, const dwci_params *params,
+                             const dwc_plan_options *options, char *why, size_t size) {
+    dwci_solution s = {.problem_case = *c, .params = *params};
+    if (!algo->prepare(&s, why, size))
+        return DWC_INVALID_ARGUMENT;
+    return within_limits(algo, &s, options, why, size) ? DWC_OK : DWC_NOT_APPLICABLE;
+}
+
+/* Best parameters of an algorithm by its model, and their seconds; if none will do, the reason. */
+static dwc_status best_params(const dwci_algo *algo, const dwci_case *c, const dwc_plan_options *options,
+                              dwci_params *best, double *best_seconds, char *why, size_t size) {
+    dwci_params list[MOST_CANDIDATES];
+    int count = list_candidates(algo, c, list);
+    dwc_status found = DWC_NOT_APPLICABLE;
+    for (int i = 0; i < count; i++) {
+        const double seconds = algo->cost(c, &list[i]);
+        if (found == DWC_OK && !(seconds < *best_seconds))
+            continue;
+        const dwc_status status = try_params(algo, c, &list[i], options, why, size);
+        if (status == DWC_OK) {
+            *best_seconds = seconds;
+            *best = list[i];
+        }
+        if (found != DWC_OK)
+            found = status;
+    }
+    return found;
+}
+
+static dwc_status choose_by_model(const dwc_context *context, const dwci_case *one, const dwc_plan_options *options,
+                                  dwc_plan *plan, dwc_error *error) {
+    double best_seconds = -1;
+    char why[160] = "", nearest[160] = "";
     for (int i = 0; i < dwci_algo_count; i++) {
         const dwci_algo *algo = dwci_algos[i];
-        char why[128] = "";
         dwci_params params;
+        double seconds;
         if (!algo->automatic) {
             dwci_log(context, DWC_LOG_PLAN, "%s: only by name", algo->name);
             continue;
         }
-        if (!applies(algo, &one, why, sizeof why)) {
+        if (!applies(algo, one, why, sizeof why)) {
             dwci_log(context, DWC_LOG_PLAN, "%s: does not apply: %s", algo->name, why);
             continue;
         }
-        double seconds = best_params(algo, &one, &params);
+        if (best_params(algo, one, options, &params, &seconds, why, sizeof why)) {
+            dwci_log(context, DWC_LOG_PLAN, "%s: %s", algo->name, why);
+            if (!nearest[0])
+                snprintf(nearest, sizeof nearest, "%s: %.120s", algo->name, why);
+            continue;
+        }
         dwci_log(context, DWC_LOG_PLAN, "%s: %.3g s per image by the model", algo->name, seconds);
-        if (!best || seconds < best_seconds) {
-            best = algo;
+        if (best_seconds < 0 || seconds < best_seconds) {
+            plan->algo = algo;
+            plan->solution.params = params;
             best_seconds = seconds;
         }
     }
-    return best;
+    plan->source = "model";
+    return plan->algo ? DWC_OK : dwci_fail(error, DWC_NOT_APPLICABLE, "algo: none keeps to the limits (%s)", nearest);
 }
 
-static dwc_status choose_algo(const dwc_context *context, const dwci_case *c, const dwc_plan_options *options,
-                              dwc_plan *plan, dwc_error *error) {
+static dwc_status choose_by_name(const dwci_case *c, const dwci_case *one, const dwc_plan_options *options,
+                                 dwc_plan *plan, dwc_error *error) {
     char why[160] = "";
-    if (!options->algo || strcmp(options->algo, "auto") == 0) {
-        if (options->params)
-            return dwci_fail(error, DWC_INVALID_ARGUMENT, "params: '%.64s' given without an algorithm's name",
-                             options->params);
-        plan->algo = choose_by_model(context, c);
-        plan->source = "model";
-        return plan->algo ? DWC_OK : dwci_fail(error, DWC_INTERNAL_ERROR, "algo: none applies to the problem");
-    }
-    plan->algo = dwci_algo_find(options->algo);
-    plan->source = "explicit";
-    if (!plan->algo)
+    double seconds;
+    dwci_params *params = &plan->solution.params;
+    dwc_status status;
+    const dwci_algo *algo = dwci_algo_find(options->algo);
+    if (!algo)
         return dwci_fail(error, DWC_INVALID_ARGUMENT, "algo: there is no algorithm '%.64s'", options->algo);
-    if (!applies(plan->algo, c, why, sizeof why))
-        return dwci_fail(error, DWC_NOT_APPLICABLE, "algo: %s does not apply: %s", plan->algo->name, why);
+    if (!applies(algo, c, why, sizeof why))
+        return dwci_fail(error, DWC_NOT_APPLICABLE, "algo: %s does not apply: %s", algo->name, why);
+    if (options->params && (status = dwci_params_parse(algo, options->params, params, error)))
+        return status;
+    status = options->params ? try_params(algo, one, params, options, why, sizeof why)
+                             : best_params(algo, one, options, params, &seconds, why, sizeof why);
+    if (status)
+        return dwci_fail(error, status, "%s: %s", algo->name, why);
+    plan->algo = algo;
+    plan->source = "explicit";
     return DWC_OK;
+}
+
+static dwc_status check_options(const dwc_plan_options *options, dwc_error *error) {
+    if (options->threads < 0 || options->threads > DWC_MAX_THREADS)
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "threads: %d is not in 0..%d", options->threads, DWC_MAX_THREADS);
+    if (options->numerics != DWC_NUMERICS_ANY && options->numerics != DWC_NUMERICS_DIRECT)
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "numerics: unknown value %d", (int)options->numerics);
+    if (!(options->max_error >= 0))
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "max_error: %g is not a limit", options->max_error);
+    if (options->max_workspace < 0)
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "max_workspace: %" PRId64 " is negative", options->max_workspace);
+    return DWC_OK;
+}
+
+/* Prepares the solution with as many threads as the workspace limit leaves. */
+static dwc_status prepare_within(dwc_plan *plan, const dwc_plan_options *options, dwc_error *error) {
+    dwci_solution *s = &plan->solution;
+    char why[160] = "";
+    for (;;) {
+        if (!plan->algo->prepare(s, why, sizeof why))
+            return dwci_fail(error, DWC_INVALID_ARGUMENT, "%s: %s", plan->algo->name, why);
+        if (within_limits(plan->algo, s, options, why, sizeof why))
+            return DWC_OK;
+        if (s->prepared.threads == 1)
+            return dwci_fail(error, DWC_NOT_APPLICABLE, "%s: %s", plan->algo->name, why);
+        s->problem_case.threads = s->prepared.threads - 1;
+    }
 }
 
 static dwci_case case_of(const dwc_context *context, const dwc_problem *problem, int threads) {
@@ -122,25 +202,24 @@ int dwci_plan_candidates(const dwc_context *context, const dwc_problem *problem,
 
 dwc_status dwci_plan_choose(const dwc_context *context, const dwc_problem *problem, const dwc_plan_options *options,
                             dwc_plan *plan, dwc_error *error) {
+    const bool by_name = options->algo && strcmp(options->algo, "auto") != 0;
     dwci_solution *s = &plan->solution;
-    char why[160] = "", params[128], text[DWC_PROBLEM_TEXT_MAX];
-    if (options->threads < 0 || options->threads > DWC_MAX_THREADS)
-        return dwci_fail(error, DWC_INVALID_ARGUMENT, "threads: %d is not in 0..%d", options->threads, DWC_MAX_THREADS);
-    *s = (dwci_solution){.problem_case = case_of(context, problem, options->threads)};
     dwci_case *c = &s->problem_case;
-    plan->context = context;
-    dwc_status status = dwc_problem_geometry(problem, &c->geometry, error);
-    if (status == DWC_OK)
-        status = choose_algo(context, c, options, plan, error);
-    if (status != DWC_OK)
+    char params[128], text[DWC_PROBLEM_TEXT_MAX];
+    dwc_status status = check_options(options, error);
+    if (status)
         return status;
-
+    *plan = (dwc_plan){.context = context, .solution = {.problem_case = case_of(context, problem, options->threads)}};
+    if ((status = dwc_problem_geometry(problem, &c->geometry, error)))
+        return status;
+    if (options->params && !by_name)
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "params: '%.64s' given without an algorithm's name",
+                         options->params);
     const dwci_case one = canonical(c);
-    best_params(plan->algo, &one, &s->params);
-    if (options->params && (status = dwci_params_parse(plan->algo, options->params, &s->params, error)))
+    status =
+        by_name ? choose_by_name(c, &one, options, plan, error) : choose_by_model(context, &one, options, plan, error);
+    if (status || (status = prepare_within(plan, options, error)))
         return status;
-    if (!plan->algo->prepare(s, why, sizeof why))
-        return dwci_fail(error, DWC_INVALID_ARGUMENT, "%s: %s", plan->algo->name, why);
     plan->model_seconds = plan->algo->cost(c, &s->params);
 
     if (dwci_log_wanted(context, DWC_LOG_PLAN)) {

@@ -3,6 +3,7 @@
  * dwc_plan_create (and dwc_context_create); sizes, pads and products that do not fit 64 bits are refused, never
  * wrapped.
  */
+#include <math.h>
 #include <string.h>
 
 #include "harness.h"
@@ -155,6 +156,10 @@ static void plan_options(void **state) {
         {{"params without an algorithm", "params", NULL}, {.algo = "auto", .params = "rows=4"}},
         {{"unknown parameter", "params", "speed"}, {.algo = "direct", .params = "speed=9"}},
         {{"text that is no parameter", "params", "speed"}, {.algo = "direct", .params = "speed"}},
+        {{"unknown numerics", "numerics", "5"}, {.numerics = (dwc_numerics)5}},
+        {{"negative error limit", "max_error", "-1"}, {.max_error = -1}},
+        {{"error limit that is no number", "max_error", NULL}, {.max_error = NAN}},
+        {{"negative workspace limit", "max_workspace", "-64"}, {.max_workspace = -64}},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         dwc_problem p = good_problem();

@@ -38,8 +38,7 @@ def bad_usage():
         expect_error(f"{command}: unknown option with =", 2, "'--frob=1'", command, "--frob=1")
         expect_error(f"{command}: value for a flag", 2, "--verbose takes no value", command, "--verbose=1")
         expect_error(f"{command}: given twice", 2, "--verbose is given twice", command, "--verbose", "--verbose")
-    for option in ("--effort", "--wisdom", "--numerics", "--max-error", "--max-workspace", "--strict-nonfinite",
-                   "--resume"):
+    for option in ("--effort", "--wisdom", "--resume"):
         expect_error(f"conv {option} does not exist yet", 2, f"'{option}'", "conv", *FILES, option, "1")
     expect_error("argument without option", 2, "'x.npy'", "conv", "x.npy")
     expect_error("missing value at the end", 2, "--input needs a value", "conv", "--input")
@@ -60,6 +59,9 @@ def bad_values():
         "--chunk-images": ("0", "-1", "x", "9223372036854775808"),
         "--memory": ("0", "-1", "1Q", "1k", "1KiB", "K", "1.5G", "9223372036854775807K", "8796093022208Mi", ""),
         "--isa": ("sse", "AVX2", ""),
+        "--numerics": ("winograd", "ANY", ""),
+        "--max-error": ("0", "-1", "1e-400", "1e400", "nan", "inf", "0x1p-20", "1e-5x", " 1", ""),
+        "--max-workspace": ("-1", "1k", "1.5M", "none", ""),
         "--algo": ("", ),
     }
     for option, texts in values.items():
@@ -74,6 +76,12 @@ def bad_values():
 def good_values():
     for text in ("1Gi", "2G", "100000", "1024Ki", "3000K", "5M", "7Mi", "1T", "1Ti"):
         succeeds(f"--memory {text}", "conv", *FILES, "--force", f"--memory={text}")
+    for limit in (("--numerics", "any"), ("--numerics=direct", ), ("--max-error", "1e-3"), ("--max-error=.5", ),
+                  ("--max-workspace", "0"), ("--max-workspace=1Mi", ), ("--strict-nonfinite", )):
+        succeeds(" ".join(limit), "conv", *FILES, "--force", *limit)
+    expect_error("no algorithm is so accurate", 2, "max_error", "conv", *FILES, "--force", "--max-error", "1e-9")
+    expect_error("nor is this one", 2, "direct: max_error: its error bound", "conv", *FILES, "--force", "--max-error", "1e-9",
+                 "--algo", "direct")
     expect_error("unknown algorithm", 2, "'frob'", "conv", *FILES, "--force", "--algo", "frob")
     text = run("conv", *FILES, "--force").stdout
     check("summary names problem, algorithm, output", all(
