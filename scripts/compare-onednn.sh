@@ -17,7 +17,7 @@ build=build/release
 [[ -e /usr/include/dnnl.h ]] || { echo 'compare-onednn: oneDNN is not installed (Debian: libdnnl-dev)' >&2; exit 77; }
 
 mkdir -p "$build/peers"
-"${CC:-cc}" -O2 -std=gnu11 -Ilib scripts/peers/onednn.c -o "$build/peers/onednn" "$build/lib/libdwconv.a" -ldnnl -lhwloc \
+"${CC:-cc}" -O2 -std=gnu11 -Ilib scripts/peers/onednn.c -o "$build/peers/onednn" "$build/lib/libdwconv.a" -ldnnl $(pkg-config --libs hwloc openblas) \
     -fopenmp -lm
 OMP_NUM_THREADS=1 "$build/peers/onednn" "$shapes" "$batch" "$cold" | tee "$build/peers/onednn.csv"
 python3 - "$build/peers/onednn.csv" >&2 <<'EOF'

@@ -25,24 +25,12 @@ int64_t dwci_direct_output_rows(const dwci_case *c) {
     return c->geometry.output_elements == 0 ? 0 : planes(c) * c->geometry.oh;
 }
 
-const dwci_kern_element *dwci_direct_element(const dwci_case *c) {
-    return c->table->element[c->problem.dtype - DWC_F16 + DWCI_KERN_F16];
-}
-
-static size_t accumulator_bytes(const dwci_case *c) {
-    return c->problem.dtype == DWC_F64 ? sizeof(double) : sizeof(float);
-}
-
-int64_t dwci_direct_lanes(const dwci_case *c) {
-    return dwci_direct_element(c)->vector_bytes / (int64_t)accumulator_bytes(c);
-}
-
 static bool fits(int64_t actual, int compiled) {
     return compiled == 0 || actual == compiled;
 }
 
 static bool serves_channels(const dwci_direct_kernel *k, const dwci_case *c) {
-    const int64_t lanes = dwci_direct_lanes(c), oc = c->geometry.oc;
+    const int64_t lanes = dwci_lanes(c), oc = c->geometry.oc;
     switch (k->channels) {
     case DWCI_WHOLE:
         return oc >= lanes;
@@ -63,7 +51,7 @@ static bool serves(const dwci_direct_kernel *k, const dwci_case *c) {
 }
 
 const dwci_direct_kernel *dwci_direct_find(const dwci_case *c) {
-    const dwci_kern_element *element = dwci_direct_element(c);
+    const dwci_kern_element *element = dwci_element(c);
     const bool nhwc = c->problem.layout == DWC_NHWC;
     const dwci_direct_kernel *list = nhwc ? element->direct_nhwc : element->direct_nchw;
     const int count = nhwc ? element->direct_nhwc_count : element->direct_nchw_count;
@@ -76,7 +64,7 @@ const dwci_direct_kernel *dwci_direct_find(const dwci_case *c) {
 /* Bytes of the stage and of the stream buffer of one thread, multiples of 64. False on overflow. */
 static bool scratch_sizes(const dwci_case *c, const dwci_params *params, size_t *stage, size_t *stream) {
     const dwc_problem *p = &c->problem;
-    const int64_t lanes = dwci_direct_lanes(c), vectors = dwci_vectors(c->geometry.oc, lanes);
+    const int64_t lanes = dwci_lanes(c), vectors = dwci_vectors(c->geometry.oc, lanes);
     const int64_t block =
         params->value[DWCI_BLOCK] && params->value[DWCI_BLOCK] < vectors ? params->value[DWCI_BLOCK] : vectors;
     *stage = *stream = 0;
@@ -111,14 +99,14 @@ static bool scratch_sizes(const dwci_case *c, const dwci_params *params, size_t 
 
 /* The geometry has checked the filter as the user has it; packed it may be larger. */
 static bool packed_size(const dwci_case *c, bool flat, size_t *bytes) {
-    const int64_t lanes = dwci_direct_lanes(c);
+    const int64_t lanes = dwci_lanes(c);
     const int64_t channels = c->problem.layout == DWC_NCHW ? c->geometry.oc
                              : flat                        ? 2 * lanes
                                                            : dwci_vectors(c->geometry.oc, lanes) * lanes;
     *bytes = 0;
     return c->geometry.filter_elements == 0 ||
            (!__builtin_mul_overflow(c->problem.kh * c->problem.kw, channels, bytes) &&
-            !__builtin_mul_overflow(*bytes, accumulator_bytes(c), bytes) && *bytes <= PTRDIFF_MAX);
+            !__builtin_mul_overflow(*bytes, dwci_accumulator_bytes(c), bytes) && *bytes <= PTRDIFF_MAX);
 }
 
 static bool check_params(const dwci_case *c, const dwci_params *params, char *why, size_t size) {
@@ -164,29 +152,19 @@ static bool prepare(dwci_solution *s, char *why, size_t size) {
     return true;
 }
 
-/* Widens filter element `from` to place `to` of the packed filter. */
-static void widen(const dwci_case *c, const void *filter, int64_t from, void *packed, int64_t to) {
-    double value;
-    dwc_convert_to_f64(c->problem.dtype, (const char *)filter + (size_t)from * c->geometry.element_bytes, &value, 1);
-    if (c->problem.dtype == DWC_F64)
-        ((double *)packed)[to] = value;
-    else
-        ((float *)packed)[to] = (float)value;
-}
-
 static void pack(const dwci_solution *s, const void *filter, void *packed) {
     const dwci_case *c = &s->problem_case;
-    const int64_t taps = c->problem.kh * c->problem.kw, channels = c->geometry.oc, lanes = dwci_direct_lanes(c);
+    const int64_t taps = c->problem.kh * c->problem.kw, channels = c->geometry.oc, lanes = dwci_lanes(c);
     if (c->problem.layout == DWC_NCHW) {
         for (int64_t tap = 0; tap < taps; tap++)
             for (int64_t channel = 0; channel < channels; channel++)
-                widen(c, filter, tap * channels + channel, packed, channel * taps + tap);
+                dwci_widen(c, filter, tap * channels + channel, packed, channel * taps + tap);
         return;
     }
     if (((const dwci_direct_kernel *)s->prepared.state)->channels == DWCI_FLAT) {
         for (int64_t tap = 0; tap < taps; tap++)
             for (int64_t i = 0; i < 2 * lanes; i++)
-                widen(c, filter, tap * channels + i % channels, packed, tap * 2 * lanes + i);
+                dwci_widen(c, filter, tap * channels + i % channels, packed, tap * 2 * lanes + i);
         return;
     }
     memset(packed, 0, s->prepared.packed_bytes);
@@ -194,43 +172,20 @@ static void pack(const dwci_solution *s, const void *filter, void *packed) {
         const int64_t first = dwci_vector_start(v, channels, lanes);
         for (int64_t tap = 0; tap < taps; tap++)
             for (int64_t i = 0; i < lanes && first + i < channels; i++)
-                widen(c, filter, tap * channels + first + i, packed, (v * taps + tap) * lanes + i);
+                dwci_widen(c, filter, tap * channels + first + i, packed, (v * taps + tap) * lanes + i);
     }
-}
-
-static int clamp_of(dwc_activation activation) {
-    return activation == DWC_RELU ? DWCI_CLAMP_RELU : activation == DWC_RELU6 ? DWCI_CLAMP_RELU6 : DWCI_CLAMP_NONE;
 }
 
 /* What all planes have in common. */
 static dwci_direct_args arguments(const dwci_solution *s, const dwci_tensors *t) {
-    const dwc_problem *p = &s->problem_case.problem;
-    const dwc_geometry *g = &s->problem_case.geometry;
-    return (dwci_direct_args){
-        .h = p->h,
-        .w = p->w,
-        .c = p->c,
-        .kh = p->kh,
-        .kw = p->kw,
-        .m = p->m,
-        .sh = p->sh,
-        .sw = p->sw,
-        .dh = p->dh,
-        .dw = p->dw,
-        .oh = g->oh,
-        .ow = g->ow,
-        .oc = g->oc,
-        .top = g->pad_top,
-        .left = g->pad_left,
-        .filter = t->packed,
-        .bias = t->bias,
-        .clamp = clamp_of(p->activation),
-        .rows = s->params.value[DWCI_ROWS],
-        .columns = s->params.value[DWCI_COLUMNS],
-        .block = s->params.value[DWCI_BLOCK],
-        .stage_rows = s->params.value[DWCI_STAGE],
-        .prefetch = s->params.value[DWCI_PREFETCH],
-    };
+    dwci_direct_args args = dwci_arguments(&s->problem_case, t->bias);
+    args.filter = t->packed;
+    args.rows = s->params.value[DWCI_ROWS];
+    args.columns = s->params.value[DWCI_COLUMNS];
+    args.block = s->params.value[DWCI_BLOCK];
+    args.stage_rows = s->params.value[DWCI_STAGE];
+    args.prefetch = s->params.value[DWCI_PREFETCH];
+    return args;
 }
 
 typedef struct job {
@@ -242,7 +197,7 @@ typedef struct job {
 static int channel_shares(const dwci_case *c, int threads) {
     enum { ROWS_EACH = 8, VECTORS_EACH = 4 };
     return c->problem.layout == DWC_NHWC && dwci_direct_output_rows(c) < (int64_t)ROWS_EACH * threads &&
-                   dwci_vectors(c->geometry.oc, dwci_direct_lanes(c)) >= (int64_t)VECTORS_EACH * threads
+                   dwci_vectors(c->geometry.oc, dwci_lanes(c)) >= (int64_t)VECTORS_EACH * threads
                ? threads
                : 1;
 }
@@ -267,7 +222,7 @@ static void run_share(void *data, int i, int count) {
     dwci_direct_part part;
     int64_t row, end;
     dwci_share(dwci_direct_output_rows(c), i % by_rows, by_rows, &row, &end);
-    dwci_share(dwci_vectors(g->oc, dwci_direct_lanes(c)), i / by_rows, by_channels, &part.v0, &part.v1);
+    dwci_share(dwci_vectors(g->oc, dwci_lanes(c)), i / by_rows, by_channels, &part.v0, &part.v1);
     while (row < end) {
         const int64_t plane = row / g->oh;
         part.y0 = row % g->oh;
@@ -275,7 +230,7 @@ static void run_share(void *data, int i, int count) {
         if (!nhwc) {
             const int64_t channel = plane % p->c * p->m; /* the plane's first output channel */
             args.filter =
-                (const char *)work->tensors->packed + (size_t)(channel * p->kh * p->kw) * accumulator_bytes(c);
+                (const char *)work->tensors->packed + (size_t)(channel * p->kh * p->kw) * dwci_accumulator_bytes(c);
             if (work->tensors->bias)
                 args.bias = (const char *)work->tensors->bias + (size_t)channel * g->element_bytes;
         }

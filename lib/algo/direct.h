@@ -3,18 +3,13 @@
 #ifndef DWC_ALGO_DIRECT_H
 #define DWC_ALGO_DIRECT_H
 
-#include "algo/algo.h"
+#include "algo/arguments.h"
 
 /* Parameters; NCHW, and rows of a few channels, have none: all 0. */
 enum { DWCI_ROWS, DWCI_COLUMNS, DWCI_BLOCK, DWCI_STAGE, DWCI_PREFETCH, DWCI_NONTEMPORAL };
 
 /* Fraction of the peak rate that the kernels reach, to tell how many threads are worth waking. */
 #define DWCI_DIRECT_EFFICIENCY 0.5
-
-const dwci_kern_element *dwci_direct_element(const dwci_case *c);
-
-/* Channels that a kernel computes at once. */
-int64_t dwci_direct_lanes(const dwci_case *c);
 
 /* The instance that serves a case. */
 const dwci_direct_kernel *dwci_direct_find(const dwci_case *c);

@@ -38,7 +38,7 @@ static int64_t rounded_up(int64_t a, int64_t b) {
 static int stage_rows(const dwci_case *c, int vectors) {
     enum { LEAST = 8 };
     const int64_t cache = c->machine->l2_bytes > 0 ? c->machine->l2_bytes / 4 : 128 << 10;
-    const int64_t wanted = vectors * dwci_direct_lanes(c);
+    const int64_t wanted = vectors * dwci_lanes(c);
     const int64_t channels = vectors > 0 && wanted < c->problem.c ? wanted : c->problem.c;
     const double row = ((double)c->problem.w * (double)channels + 1) * (double)c->geometry.element_bytes;
     const double rows = ((double)cache / row - (double)c->problem.kh) / (double)c->problem.sh + 1;
@@ -123,7 +123,7 @@ static double crowding(const tiling *t, int64_t kh, int64_t kw, int64_t ways) {
 static tiling tiling_of(const dwci_case *c, const dwci_direct_kernel *kernel, const dwci_params *params) {
     const dwc_problem *p = &c->problem;
     const uint64_t bytes = c->geometry.element_bytes;
-    const int64_t lanes = dwci_direct_lanes(c);
+    const int64_t lanes = dwci_lanes(c);
     const int64_t sh_divisor = dwci_common_divisor(p->sh, p->dh), sw_divisor = dwci_common_divisor(p->sw, p->dw);
     const int64_t oh = rounded_up(c->geometry.oh, p->dh / sh_divisor);
     const int64_t ow = rounded_up(c->geometry.ow, p->dw / sw_divisor), all = dwci_vectors(c->geometry.oc, lanes);
@@ -155,7 +155,7 @@ static tiling tiling_of(const dwci_case *c, const dwci_direct_kernel *kernel, co
 
 /* Vectors of one visit, see kern/tile_nhwc.inc. */
 static int64_t vectors_of_visit(const dwci_case *c, const dwci_direct_kernel *kernel, const tiling *t) {
-    const int64_t fit = dwci_direct_element(c)->registers / 2 / t->columns;
+    const int64_t fit = dwci_element(c)->registers / 2 / t->columns;
     return t->rows > 1 || kernel->kh == 0 || c->problem.m > 1 ? 1 : fit >= 4 ? 4 : fit >= 2 ? 2 : 1;
 }
 
@@ -163,7 +163,7 @@ static int64_t vectors_of_visit(const dwci_case *c, const dwci_direct_kernel *ke
 static double instructions(const dwci_case *c, const dwci_direct_kernel *kernel, const tiling *t, int64_t together) {
     const double taps = (double)c->problem.kh * (double)c->problem.kw, outputs = t->mean_rows * t->mean_columns;
     const int64_t live = at_most((c->problem.kh - 1) / t->sh + 1, t->rows);
-    const double free = (double)(dwci_direct_element(c)->registers - 1 - live * t->columns);
+    const double free = (double)(dwci_element(c)->registers - 1 - live * t->columns);
     const double kept = free < taps ? free : taps; /* filter vectors in registers */
     const bool keeps = kernel->kh > 0 && together == 1 && 2 * kept >= taps;
     const double filter = keeps ? taps + outputs * (taps - kept) : t->mean_rows * taps;
@@ -197,7 +197,7 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
     const tiling t = tiling_of(c, kernel, params);
     const double l1 = c->machine->l1d_bytes > 0 ? (double)c->machine->l1d_bytes : 32 << 10;
     const double l2 = c->machine->l2_bytes > 0 ? (double)c->machine->l2_bytes : 512 << 10;
-    const int64_t lanes = dwci_direct_lanes(c), phases_down = p->dh / dwci_common_divisor(p->sh, p->dh);
+    const int64_t lanes = dwci_lanes(c), phases_down = p->dh / dwci_common_divisor(p->sh, p->dh);
     const double vector = (double)lanes * (double)c->geometry.element_bytes; /* bytes */
     const double all = (double)dwci_vectors(c->geometry.oc, lanes);
     const double phases = (double)phases_down * (double)(p->dw / dwci_common_divisor(p->sw, p->dw));

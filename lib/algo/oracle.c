@@ -55,3 +55,30 @@ int64_t dwci_output_index(const dwc_problem *p, const dwc_geometry *g, int64_t n
     return p->layout == DWC_NHWC ? ((n * g->oh + i) * g->ow + j) * g->oc + channel
                                  : ((n * g->oc + channel) * g->oh + i) * g->ow + j;
 }
+
+typedef struct job {
+    const dwci_oracle *oracle;
+    void *output;
+} job;
+
+static void run_share(void *data, int i, int count) {
+    const job *work = data;
+    const dwc_problem *p = work->oracle->problem;
+    const dwc_geometry *g = work->oracle->geometry;
+    int64_t from, to;
+    dwci_share(p->n * g->oh, i, count, &from, &to);
+    for (int64_t row = from; row < to; row++)
+        for (int64_t x = 0; x < g->ow; x++)
+            for (int64_t channel = 0; channel < g->oc; channel++) {
+                int64_t n = row / g->oh, y = row % g->oh;
+                double value =
+                    dwci_oracle_activate(dwci_oracle_at(work->oracle, n, y, x, channel).value, p->activation);
+                char *out = (char *)work->output + (size_t)dwci_output_index(p, g, n, y, x, channel) * g->element_bytes;
+                dwc_convert_from_f64(p->dtype, &value, out, 1);
+            }
+}
+
+void dwci_oracle_run(const dwci_oracle *oracle, void *output, const dwci_binding *binding, int threads) {
+    job work = {oracle, output};
+    dwci_parallel(binding, threads, run_share, &work);
+}

@@ -4,6 +4,7 @@
 #ifndef DWC_ALGO_ORACLE_H
 #define DWC_ALGO_ORACLE_H
 
+#include "core/threads.h"
 #include "dwconv.h"
 
 typedef struct dwci_oracle {
@@ -27,5 +28,8 @@ double dwci_oracle_activate(double value, dwc_activation activation);
 /* Element index of an output in its tensor. */
 int64_t dwci_output_index(const dwc_problem *problem, const dwc_geometry *geometry, int64_t n, int64_t i, int64_t j,
                           int64_t channel);
+
+/* All outputs, with activation, rounded to their type; not for an empty output. binding: see dwci_parallel. */
+void dwci_oracle_run(const dwci_oracle *oracle, void *output, const dwci_binding *binding, int threads);
 
 #endif

@@ -2,7 +2,6 @@
 /* reference: the oracle as an algorithm. Any problem, double accumulation, one rounding; never chosen by itself. */
 #include "algo/algo.h"
 #include "algo/oracle.h"
-#include "core/threads.h"
 
 #include <string.h>
 
@@ -35,33 +34,10 @@ static void pack(const dwci_solution *s, const void *filter, void *packed) {
     memcpy(packed, filter, s->prepared.packed_bytes);
 }
 
-typedef struct job {
-    const dwci_solution *solution;
-    const dwci_tensors *tensors;
-} job;
-
-static void run_share(void *data, int i, int count) {
-    const job *work = data;
-    const dwci_case *c = &work->solution->problem_case;
-    const dwc_problem *p = &c->problem;
-    const dwc_geometry *g = &c->geometry;
-    const dwci_oracle oracle = {p, g, work->tensors->input, work->tensors->packed, work->tensors->bias};
-    int64_t from, to;
-    dwci_share(output_rows(c), i, count, &from, &to);
-    for (int64_t row = from; row < to; row++)
-        for (int64_t x = 0; x < g->ow; x++)
-            for (int64_t channel = 0; channel < g->oc; channel++) {
-                int64_t n = row / g->oh, y = row % g->oh;
-                double value = dwci_oracle_activate(dwci_oracle_at(&oracle, n, y, x, channel).value, p->activation);
-                char *out = (char *)work->tensors->output +
-                            (size_t)dwci_output_index(p, g, n, y, x, channel) * g->element_bytes;
-                dwc_convert_from_f64(p->dtype, &value, out, 1);
-            }
-}
-
 static void run(const dwci_solution *s, const dwci_tensors *t) {
-    job work = {s, t};
-    dwci_parallel(s->problem_case.binding, s->prepared.threads, run_share, &work);
+    const dwci_case *c = &s->problem_case;
+    const dwci_oracle oracle = {&c->problem, &c->geometry, t->input, t->packed, t->bias};
+    dwci_oracle_run(&oracle, t->output, c->binding, s->prepared.threads);
 }
 
 const dwci_algo dwci_algo_reference = {

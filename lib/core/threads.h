@@ -14,7 +14,7 @@
 void dwci_parallel(const dwci_binding *binding, int count, void (*task)(void *data, int i, int count), void *data);
 
 /* The part of 0..total that task i of count does: [*from, *to), parts in order and as equal as can be. */
-static inline void dwci_share(int64_t total, int i, int count, int64_t *from, int64_t *to) {
+static inline void dwci_share(int64_t total, int64_t i, int64_t count, int64_t *from, int64_t *to) {
     int64_t base = total / count, rest = total % count;
     *from = i * base + (i < rest ? i : rest);
     *to = *from + base + (i < rest);

@@ -113,10 +113,55 @@ typedef struct dwci_direct_kernel {
     dwci_direct_fn run;
 } dwci_direct_kernel;
 
+/* ---- im2col, see im2col.inc ---- */
+
+/* rows x columns outputs of one image, from row y and column x, of the input channels c0..c0+channels-1 (at most a
+ * vector) times the multiplier. */
+typedef struct dwci_im2col_tile {
+    int nhwc;
+    int64_t y, x, rows, columns, c0, channels;
+} dwci_im2col_tile;
+
+/* The input under a tile: [channels][rows][lines][pitch]. Output row i takes for tap (a, b) the row i*row_step +
+ * a*row_tap, line b*line_tap, from element b*shift_tap on. Sizes count elements of the accumulator's type. */
+typedef struct dwci_im2col_lines {
+    int64_t rows, lines, length, pitch; /* `length` elements of a line are used */
+    int64_t row_step, row_tap, row_stride;
+    int64_t line_tap, shift_tap;
+} dwci_im2col_lines;
+
+/* Rows and lines are kept once, or once per tap where that is less. */
+static inline dwci_im2col_lines dwci_im2col_lines_of(const dwci_direct_args *g, int64_t rows, int64_t columns,
+                                                     int64_t lanes) {
+    dwci_im2col_lines l = {.rows = rows * g->kh, .lines = g->kw, .length = columns};
+    l.row_step = g->kh, l.row_tap = 1, l.row_stride = g->dh, l.line_tap = 1;
+    if (rows > 1 ? g->sh <= g->kh && g->dh <= rows : g->dh == 1) {
+        l.rows = (rows - 1) * g->sh + (g->kh - 1) * g->dh + 1;
+        l.row_step = g->sh, l.row_tap = g->dh, l.row_stride = 1;
+    }
+    if (g->sw == 1 && g->dw <= columns) {
+        l.lines = 1, l.length = columns + (g->kw - 1) * g->dw;
+        l.line_tap = 0, l.shift_tap = g->dw;
+    }
+    l.pitch = l.length + lanes;
+    return l;
+}
+
+/* All loops of im2col for one type. g: the problem, bias and clamp; image: its first element. Arrays of the
+ * accumulator's type have room for a vector more than they hold. */
+typedef struct dwci_im2col_kernel {
+    void (*lines)(const dwci_direct_args *g, const dwci_im2col_tile *t, const dwci_im2col_lines *l, const void *image,
+                  void *lines);
+    void (*matrix)(const dwci_direct_args *g, const dwci_im2col_tile *t, const dwci_im2col_lines *l, const void *lines,
+                   void *matrix);
+    void (*store)(const dwci_direct_args *g, const dwci_im2col_tile *t, const void *products, void *image);
+} dwci_im2col_kernel;
+
 /* The kernels for one element type. */
 typedef struct dwci_kern_element {
     const dwci_direct_kernel *direct_nhwc, *direct_nchw;
     int direct_nhwc_count, direct_nchw_count;
+    dwci_im2col_kernel im2col;
 
     /* The limits, see limits.inc. peak: does `rounds` rounds of multiply-adds in registers, leaves a vector in sink (at
      * most 64 bytes) and returns the operations done. stream: reads and writes whole vectors of vector_bytes; `to` is

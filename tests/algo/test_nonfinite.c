@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* NaN, infinity and signed zero. `direct` keeps a non-finite input inside the windows that contain it, skips a
- * non-finite tap where it lies in padding, and gives +0 where a window lies wholly in padding; relu keeps NaN.
+/* NaN, infinity and signed zero. Algorithms that add the products as they are keep a non-finite input inside the
+ * windows that contain it, skip a non-finite tap where it lies in padding, and give +0 where a window lies wholly in
+ * padding; relu keeps NaN.
  *
  *     input  . . .     outputs of k3x3    N N N
  *            . N .                        N N N
@@ -25,13 +26,13 @@ enum { TEXTS = sizeof texts / sizeof *texts };
 
 static const double specials[] = {NAN, INFINITY, -INFINITY};
 
-/* The calls that promise the window: reference and direct, in every instruction set. */
-static void check_in_order(const dwt_case *c) {
+/* The calls that promise the window, in every instruction set. */
+static void check_windows(const dwt_case *c) {
     void *output = dwt_elements(c->problem.dtype, c->shape.outputs);
     for (int i = 0; i < dwt_call_count(); i++) {
         dwt_call call = dwt_call_get(i);
         dwc_plan_info info;
-        if (!dwt_sums_in_order(call.algo))
+        if (!dwt_sums_products(call.algo))
             continue;
         call.threads = 1 + i % 3;
         dwt_run_case(&call, c, output, &info);
@@ -49,7 +50,7 @@ static void sprinkle(dwt_case *c, void *array, int64_t count) {
             double kept = dwt_get(dtype, array, places[i]);
             dwt_set(dtype, array, places[i], specials[s]);
             dwt_case_expect(c);
-            check_in_order(c);
+            check_windows(c);
             dwt_set(dtype, array, places[i], kept);
         }
 }
@@ -75,7 +76,7 @@ static void special_filter(void **state) {
         for (int64_t f = 0; f < c.shape.filters; f++) /* all taps at once: only windows in padding stay finite */
             dwt_set(problem.dtype, c.filter, f, NAN);
         dwt_case_expect(&c);
-        check_in_order(&c);
+        check_windows(&c);
         dwt_case_free(&c);
     }
 }
@@ -92,11 +93,11 @@ static void infinity_times_zero(void **state) {
             dwt_set(problem.dtype, c.filter, f, 0);
         dwt_set(problem.dtype, c.input, c.shape.inputs / 2, INFINITY);
         dwt_case_expect(&c);
-        check_in_order(&c);
+        check_windows(&c);
         memset(c.input, 0, (size_t)c.shape.inputs * dwc_dtype_bytes(problem.dtype));
         dwt_set(problem.dtype, c.filter, c.shape.filters / 2, -INFINITY);
         dwt_case_expect(&c);
-        check_in_order(&c);
+        check_windows(&c);
         dwt_case_free(&c);
     }
 }
@@ -125,7 +126,7 @@ static void activations(void **state) {
         for (int k = 0; k < dwt_call_count(); k++) {
             dwt_call call = dwt_call_get(k);
             dwt_note(&p, 0, &call);
-            if (!dwt_sums_in_order(call.algo))
+            if (!dwt_sums_products(call.algo))
                 continue;
             dwt_run(&call, &p, input, filter, NULL, output, NULL);
             for (int e = 0; e < COUNT; e++) {
@@ -155,7 +156,7 @@ static void zeros_are_positive(void **state) {
         for (int k = 0; k < dwt_call_count(); k++) {
             dwt_call call = dwt_call_get(k);
             void *output = dwt_elements(problem.dtype, c.shape.outputs);
-            if (dwt_run_case(&call, &c, output, NULL) && dwt_sums_in_order(call.algo))
+            if (dwt_run_case(&call, &c, output, NULL) && dwt_sums_products(call.algo))
                 dwt_check(&c, &call, (dwt_rule){DWT_BITWISE, 0}, output);
             free(output);
         }
@@ -177,7 +178,7 @@ static void overflow(void **state) {
         for (int64_t f = 0; f < c.shape.filters; f++)
             dwt_set(problem.dtype, c.filter, f, f < problem.c ? 2 : 0);
         dwt_case_expect(&c);
-        check_in_order(&c);
+        check_windows(&c);
         dwt_case_free(&c);
     }
 }

@@ -27,10 +27,15 @@ def plausible(row):
 def formats():
     rows = [json.loads(line) for line in
             succeeds("json lines", "bench", SMALL, "f64:nchw:n2:4x4x3:k2:m2:valid:bias:relu6", SMALL, *FAST, "--format",
-                     "jsonl", "--algo", "all", "--verify").stdout.splitlines()]
+                     "jsonl", "--algo", "direct,reference", "--verify").stdout.splitlines()]
     check("a row per problem and algorithm, in order", [row["problem"] for row in rows] == [SMALL] * 2 + [
         "f64:nchw:n2:4x4x3:k2x2:s1x1:d1x1:m2:valid:bias:relu6"] * 2 + [SMALL] * 2, rows)
     check("the algorithms", [row["algo"] for row in rows] == ["direct", "reference"] * 3, rows)
+    names = list(json.loads(succeeds("info", "info", "--algos", "--json").stdout)["algos"])
+    every = [json.loads(line)["algo"] for line in
+             succeeds("every algorithm", "bench", SMALL, *FAST, "--format", "jsonl", "--algo", "all").stdout.splitlines()]
+    check("all: every algorithm that applies", {"direct", "reference"} <= set(every) and
+          every == [name for name in names if name in every], [every, names])
     check("the columns", all(list(row) == COLUMNS for row in rows), rows)
     check("the figures", all(map(plausible, rows)), rows)
     check("verified", all(row["verified"] is True and 0 <= row["max_err"] <= row["tol"] for row in rows), rows)

@@ -139,6 +139,8 @@ int dwt_run(const dwt_call *call, const dwc_problem *problem, const void *input,
     dwc_context *context = dwt_context(call->isa);
     void *packed = dwc_allocate(context, info->packed_bytes);
     void *workspace = dwc_allocate(context, info->workspace_bytes);
+    if (workspace != NULL)
+        memset(workspace, 0xff, info->workspace_bytes); /* NaN in every type */
     dwt_ok(dwc_plan_pack_filter(plan, filter, packed, &error), &error, "dwc_plan_pack_filter");
     dwt_ok(dwc_plan_execute(plan, input, packed, bias, output, workspace, &error), &error, "dwc_plan_execute");
     dwc_release(context, packed);

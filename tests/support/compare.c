@@ -9,17 +9,16 @@
 #include "compare.h"
 #include "numbers.h"
 
-static const char *const in_order[] = {"reference", "direct"};
-
 int dwt_sums_in_order(const char *algo) {
-    for (size_t i = 0; i < sizeof in_order / sizeof *in_order; i++)
-        if (strcmp(algo, in_order[i]) == 0)
-            return 1;
-    return 0;
+    return strcmp(algo, "reference") == 0 || strcmp(algo, "direct") == 0;
+}
+
+int dwt_sums_products(const char *algo) {
+    return dwt_sums_in_order(algo) || strcmp(algo, "im2col_gemm") == 0;
 }
 
 dwt_rule dwt_rule_for(const dwc_plan_info *info, int exact_data) {
-    if (!dwt_sums_in_order(info->algo))
+    if (!dwt_sums_products(info->algo))
         return (dwt_rule){DWT_NORMWISE, info->error_bound};
     return (dwt_rule){exact_data ? DWT_BITWISE : DWT_COMPONENTWISE, 0};
 }

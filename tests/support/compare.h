@@ -34,6 +34,9 @@ dwt_rule dwt_rule_for(const dwc_plan_info *info, int exact_data);
 /* 1 for algorithms that add the products of a window one after the other and in the same order for every output. */
 int dwt_sums_in_order(const char *algo);
 
+/* 1 for algorithms that add the products of a window as they are, in any order. */
+int dwt_sums_products(const char *algo);
+
 double dwt_tolerance(const dwt_expected *expected, dwt_rule rule, int64_t index);
 
 typedef struct dwt_verdict {
