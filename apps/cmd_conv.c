@@ -182,24 +182,9 @@ static int make_problem(conv_run *run, cli_failure *failure) {
 }
 
 /* Plans the whole batch; the pieces then use the algorithm and parameters found. */
-static int plan_batch(conv_run *run, cli_failure *failure) {
-    split_request *request = &run->job.request;
-    dwc_plan_options *piece = &request->plan;
-    dwc_error error;
-    dwc_plan_destroy(run->plan);
-    run->plan = NULL;
-    if (dwc_plan_create(run->context, &request->problem, piece, &run->plan, &error))
-        return fail_library(failure, NULL, &error);
-    dwc_plan_get_info(run->plan, &run->info);
-    piece->algo = run->info.algo;
-    piece->params = run->info.params[0] ? run->info.params : NULL;
-    return split_choose(request, &run->job.split, failure);
-}
-
 static int make_plan(conv_run *run, cli_failure *failure) {
     split_request *request = &run->job.request;
     dwc_plan_options *piece = &request->plan;
-    const stream_split *split = &run->job.split;
     if (cli_context(&options.common, (int)options.threads, options.isa, &run->context, &run->log_topics, failure))
         return failure->code;
     request->context = run->context;
@@ -211,19 +196,15 @@ static int make_plan(conv_run *run, cli_failure *failure) {
     piece->max_error = options.max_error;
     piece->max_workspace = options.max_workspace == 0 ? 1 : options.max_workspace < 0 ? 0 : options.max_workspace;
     piece->strict_nonfinite = options.strict_nonfinite;
-    if (plan_batch(run, failure))
-        return failure->code;
-    if (!run->info.whole_images || split->rows == split->geometry.oh)
-        return EXIT_DONE;
-    /* Bands of rows must not show in the result. */
-    if (strcmp(options.algo, "auto") != 0)
-        return fail(failure, EXIT_USAGE,
-                    "--algo: %s computes whole images only, and --memory %" PRId64 " does not hold one", options.algo,
-                    options.memory);
-    piece->algo = options.algo;
-    piece->params = NULL;
-    piece->numerics = DWC_NUMERICS_DIRECT;
-    return plan_batch(run, failure);
+    piece->bands = strcmp(options.algo, "auto") == 0; /* the result must not depend on the pieces */
+    dwc_error error;
+    if (dwc_plan_create(run->context, &request->problem, piece, &run->plan, &error))
+        return fail_library(failure, NULL, &error);
+    dwc_plan_get_info(run->plan, &run->info);
+    piece->algo = run->info.algo;
+    piece->params = run->info.params[0] ? run->info.params : NULL;
+    request->band_rows = run->info.band_rows;
+    return split_choose(request, &run->job.split, failure);
 }
 
 static void log_split(const conv_run *run) {

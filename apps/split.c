@@ -6,6 +6,7 @@
 #include "split.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 /* Pieces larger than this make nothing faster: a chunk is then many times the work of starting it, and buffers that
  * stay small stay in the caches and the translation buffers. */
@@ -127,33 +128,34 @@ static int measure_plans(const split_request *request, stream_split *split, cli_
     return EXIT_DONE;
 }
 
-/* Largest value of *size in 1..most for which everything fits; 0 if none does. */
-static int64_t largest_fit(stream_split *split, int64_t *size, int64_t most, int64_t memory) {
+/* Largest number up to `most` for which everything fits with that many steps as *size; 0 if none does. */
+static int64_t largest_fit(stream_split *split, int64_t *size, int64_t step, int64_t most, int64_t memory) {
     int64_t low = 0;
     while (low < most) {
-        *size = low + (most - low + 1) / 2;
+        const int64_t middle = low + (most - low + 1) / 2;
+        *size = middle * step;
         measure_buffers(split);
         if (total_bytes(split) <= memory)
-            low = *size;
+            low = middle;
         else
-            most = *size - 1;
+            most = middle - 1;
     }
     return low;
 }
 
-/* Finds the largest *size (images or rows of split) up to `most` that fits, plans included; 0 if none does. What the
- * plans of a larger piece need only guides the next try: those of a smaller one may need less. */
-static int fit(const split_request *request, stream_split *split, int64_t *size, int64_t most, cli_failure *failure) {
+/* Finds the largest *size (images or rows of split) up to `most` steps that fits, plans included; 0 if none does. What
+ * the plans of a larger piece need only guides the next try: those of a smaller one may need less. */
+static int fit(const split_request *request, stream_split *split, int64_t *size, int64_t step, int64_t most,
+               cli_failure *failure) {
     while (most > 0) {
-        *size = largest_fit(split, size, most, request->memory);
-        if (*size == 0)
-            *size = 1;
+        const int64_t found = largest_fit(split, size, step, most, request->memory);
+        *size = (found > 0 ? found : 1) * step;
         split->packed_bytes = split->scratch_bytes = 0;
         measure_buffers(split);
         int code = measure_plans(request, split, failure);
         if (code || total_bytes(split) <= request->memory)
             return code;
-        most = *size - 1;
+        most = *size / step - 1;
     }
     *size = 0;
     return EXIT_DONE;
@@ -168,18 +170,23 @@ static int64_t wanted_images(const split_request *request, stream_split *split) 
     return least(1 + streaming_bytes / (image ? image : 1), request->problem.n);
 }
 
-/* Says how much one row would take. */
+/* Says how much the smallest band would take. */
 static int too_little_memory(const split_request *request, stream_split *split, cli_failure *failure) {
-    split->rows = 1;
+    char what[64] = "a whole image";
+    split->rows = split->geometry.oh;
+    if (request->band_rows > 0 && request->band_rows < split->rows) {
+        split->rows = request->band_rows;
+        snprintf(what, sizeof what, "a band of %" PRId64 " output rows", split->rows);
+    }
     measure_buffers(split);
     int code = measure_plans(request, split, failure);
     if (code)
         return code;
     return fail(failure, EXIT_USAGE,
-                "--memory: %" PRId64 " bytes are too few: a band of one output row needs %" PRId64 " (input %" PRId64
-                ", output %" PRId64 ", filter and workspace %" PRId64 ")",
-                request->memory, total_bytes(split), split->input_bytes, split->output_bytes,
-                total_bytes(split) - split->input_bytes - split->output_bytes);
+                "--memory: %" PRId64 " bytes are too few: %s needs %" PRId64 " (input %" PRId64 ", output %" PRId64
+                ", filter and workspace %" PRId64 ")",
+                request->memory, split->rows == 1 ? "a band of one output row" : what, total_bytes(split),
+                split->input_bytes, split->output_bytes, total_bytes(split) - split->input_bytes - split->output_bytes);
 }
 
 int split_choose(const split_request *request, stream_split *split, cli_failure *failure) {
@@ -193,12 +200,13 @@ int split_choose(const split_request *request, stream_split *split, cli_failure 
         return EXIT_DONE;
 
     split->rows = g->oh;
-    int code = fit(request, split, &split->images, wanted_images(request, split), failure);
+    int code = fit(request, split, &split->images, 1, wanted_images(request, split), failure);
     if (code || split->images)
         return code;
     split->images = 1;
-    code = fit(request, split, &split->rows, g->oh - 1, failure);
-    if (code || split->rows)
+    if (request->band_rows > 0)
+        code = fit(request, split, &split->rows, request->band_rows, (g->oh - 1) / request->band_rows, failure);
+    if (code || (request->band_rows > 0 && split->rows))
         return code;
     return too_little_memory(request, split, failure);
 }

@@ -37,9 +37,10 @@ typedef struct split_request {
     dwc_problem problem;   /* the whole batch */
     int64_t memory;        /* most bytes in buffers at any time */
     int64_t chunk_images;  /* images wanted per piece; 0: as many as stream well */
+    int64_t band_rows;     /* bands of rows begin at multiples of this; 0: whole images only */
 } split_request;
 
-/* Chooses the pieces. EXIT_USAGE, naming the memory needed, if a band of one row is too large. */
+/* Chooses the pieces. EXIT_USAGE, naming the memory needed, if the smallest band is too large. */
 int split_choose(const split_request *request, stream_split *split, cli_failure *failure);
 
 /* Number of pieces, in the order of the output; 0 if the output is empty. */

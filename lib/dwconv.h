@@ -271,6 +271,7 @@ typedef struct dwc_plan_options {
                               (f64: 1e-13), for a named algorithm none */
     int64_t max_workspace; /* most workspace_bytes of dwc_plan_info, kept to by fewer threads if need be; 1: no
                               workspace (a workspace has 64 bytes or more); 0: no limit */
+    int bands;             /* 1: no algorithm whose band_rows is 0 */
     int strict_nonfinite;  /* 1: no algorithm that may spread NaN and infinity beyond the windows that contain them */
 } dwc_plan_options;
 
@@ -302,8 +303,8 @@ typedef struct dwc_plan_info {
                              last   rounding, underflow aside */
     size_t packed_bytes, workspace_bytes;
     int spreads_nonfinite; /* 1: NaN or infinity of the input may reach outputs whose window does not contain it */
-    int whole_images;      /* 1: the bits of an output depend on where its image begins and ends: computed in bands of
-                              rows, as problems of their own, an image may differ in the last bits */
+    int64_t band_rows;     /* An image computed in bands of rows, as problems of their own, keeps its bits where all
+                              bands begin at multiples of so many output rows; 0: only as a whole */
 } dwc_plan_info;
 
 DWC_API void dwc_plan_get_info(const dwc_plan *plan, dwc_plan_info *info);
@@ -338,7 +339,8 @@ typedef struct dwc_verification {
     double max_err; /* max |got - exact| / max over outputs of S, S = sum |input * filter| + |bias|; finite ones only */
     double tolerance; /* what the algorithm promises for max_err with this type, underflow aside */
     int64_t failures; /* outputs outside the promise. direct: each output's own bound. NaN and Inf must be where they
-                         belong; where the exact value overflows the type, Inf is right */
+                         belong (anywhere, with spreads_nonfinite and an input that has some); where the exact value
+                         overflows the type, Inf is right */
     int64_t first_failure; /* element index in the output, -1 if none */
     double got, expected;  /* there */
     int passed;            /* 1 if failures is 0 */

@@ -38,7 +38,8 @@ typedef struct dwci_prepared {
     double error_bound; /* of max |got - exact| / max over outputs of S, S = sum |input * filter| + |bias|; before the
                            rounding to dtype, underflow aside */
     bool componentwise; /* each output also keeps (taps + 2) * u * its own S */
-    bool spreads_nonfinite, whole_images; /* see dwc_plan_info */
+    bool spreads_nonfinite; /* see dwc_plan_info */
+    int64_t band_rows;      /* the same */
 } dwci_prepared;
 
 /* One chosen way to compute one problem; the core of a dwc_plan. */

@@ -42,12 +42,19 @@ dwci_direct_args dwci_arguments(const dwci_case *c, const void *bias) {
     };
 }
 
-double dwci_widen(const dwci_case *c, const void *filter, int64_t from, void *packed, int64_t to) {
+double dwci_filter_at(const dwci_case *c, const void *filter, int64_t index) {
     double value;
-    dwc_convert_to_f64(c->problem.dtype, (const char *)filter + (size_t)from * c->geometry.element_bytes, &value, 1);
-    if (c->problem.dtype == DWC_F64)
-        ((double *)packed)[to] = value;
-    else
-        ((float *)packed)[to] = (float)value;
+    dwc_convert_to_f64(c->problem.dtype, (const char *)filter + (size_t)index * c->geometry.element_bytes, &value, 1);
     return value;
+}
+
+void dwci_put(const dwci_case *c, void *packed, int64_t index, double value) {
+    if (c->problem.dtype == DWC_F64)
+        ((double *)packed)[index] = value;
+    else
+        ((float *)packed)[index] = (float)value;
+}
+
+void dwci_widen(const dwci_case *c, const void *filter, int64_t from, void *packed, int64_t to) {
+    dwci_put(c, packed, to, dwci_filter_at(c, filter, from));
 }

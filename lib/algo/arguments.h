@@ -15,7 +15,13 @@ int64_t dwci_lanes(const dwci_case *c);
 /* The problem, as far as all images have it in common; the rest is 0. bias may be NULL. */
 dwci_direct_args dwci_arguments(const dwci_case *c, const void *bias);
 
-/* Widens filter element `from` to place `to` of a packed filter; returns it. */
-double dwci_widen(const dwci_case *c, const void *filter, int64_t from, void *packed, int64_t to);
+/* A filter element as the user gave it. */
+double dwci_filter_at(const dwci_case *c, const void *filter, int64_t index);
+
+/* Rounds a value to the accumulator's type, at a place of a packed filter. */
+void dwci_put(const dwci_case *c, void *packed, int64_t index, double value);
+
+/* Both: filter element `from` to place `to`. */
+void dwci_widen(const dwci_case *c, const void *filter, int64_t from, void *packed, int64_t to);
 
 #endif

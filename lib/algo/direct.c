@@ -148,6 +148,7 @@ static bool prepare(dwci_solution *s, char *why, size_t size) {
         .workspace_bytes = workspace_bytes,
         .error_bound = ((double)p->kh * (double)p->kw + 2) * unit_roundoff,
         .componentwise = true,
+        .band_rows = 1,
     };
     return true;
 }

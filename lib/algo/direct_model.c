@@ -16,6 +16,8 @@ static const double INSTRUCTION_NS = 0.133, L2_LINE_NS = 0.2, L3_LINE_NS = 0.36,
 /* From memory: a line; a line of more streams than the core follows, for each of them; a line staged. */
 static const double MEMORY_LINE_NS = 2, STREAM_LINE_NS = 0.1, STAGED_LINE_NS = 0.15;
 enum { STREAMS = 16 };
+/* Of the peak rate, that the NCHW kernel reaches. */
+static const double NCHW_EFFICIENCY = 0.06;
 
 enum { LINE = 64, PAGE = 4096, SETS = PAGE / LINE };
 
@@ -191,6 +193,12 @@ static double manners(const dwci_params *params, const tiling *t, bool memory) {
     return ahead * (nontemporal ? 1 : 1.2) * (t->rows == 1 ? 1.08 : 1);
 }
 
+/* Which part of the sum below the time measured is depends on the family of kernels; all candidates of a case are of
+ * one. */
+static double family(const dwci_direct_kernel *kernel) {
+    return kernel->kh > 0 ? 0.75 : kernel->kw > 0 ? 1 : 1.25;
+}
+
 /* Nanoseconds of one image. */
 static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, const dwci_params *params) {
     const dwc_problem *p = &c->problem;
@@ -228,13 +236,15 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
                                                      : 0));
     else if (footprint > l2)
         ns += visits * (streams * line + out_lines) * L3_LINE_NS;
-    return ns * manners(params, &t, memory);
+    return ns * family(kernel) * manners(params, &t, memory);
 }
 
 double dwci_direct_cost(const dwci_case *c, const dwci_params *params) {
     const dwci_direct_kernel *kernel = dwci_direct_find(c);
     const int threads = dwci_cost_threads(c, DWCI_DIRECT_EFFICIENCY, dwci_direct_output_rows(c));
     const double roofline = dwci_cost_roofline(c, DWCI_DIRECT_EFFICIENCY, threads);
+    if (c->problem.layout == DWC_NCHW)
+        return dwci_cost_roofline(c, NCHW_EFFICIENCY, threads);
     if (kernel->rows == 0 || c->geometry.output_elements == 0)
         return roofline;
     /* Several threads gain as much as by the roofline. */

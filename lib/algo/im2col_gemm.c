@@ -8,19 +8,17 @@
  * threads, so that a result depends on the problem and on OpenBLAS only. With form=1 each of the m products is a
  * matrix-vector one, which OpenBLAS does without copying the matrix: faster for few of them.
  *
- * Zeros stand for taps outside the image. They must not meet an infinite or undefined filter element: such a filter is
- * noticed when packed, and takes the way of the definition, slowly.
+ * Zeros stand for taps outside the image, see guarded.h.
  *
  * Block-diagonal filters, several channels in one product, were tried and lose: twice the channels cost four times the
  * multiply-adds, and OpenBLAS gains less than that (m = 2, 9 taps: 16 useful GFLOP/s with pairs of channels, 18
  * without, 44 by form=1). */
 #include "algo/arguments.h"
-#include "algo/oracle.h"
+#include "algo/guarded.h"
 #include "core/cost.h"
 #include "core/threads.h"
 
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -175,9 +173,7 @@ static bool sizes_of(const dwci_case *c, const tiling *t, arrays *a) {
            array_bytes(c, t->in_place ? 0 : t->together * c->problem.m, t->rows * t->columns, &a->products);
 }
 
-/* The packed filter: whether it is finite, the matrices [c][m][taps], the filter as given. */
-enum { HEADER_BYTES = 64 };
-
+/* Of the filter as matrices [c][m][taps]. */
 static size_t matrices_bytes(const dwci_case *c) {
     return ((size_t)c->geometry.filter_elements * dwci_accumulator_bytes(c) + 63) / 64 * 64;
 }
@@ -191,9 +187,14 @@ static bool prepare(dwci_solution *s, char *why, size_t size) {
     const double u = c->problem.dtype == DWC_F64 ? 0x1p-53 : 0x1p-24;
     const int form = s->params.value[FORM], pixels = s->params.value[PIXELS];
     arrays a = {0};
+    size_t packed_bytes;
     int threads = 1;
     if (form < 0 || form > 1 || pixels < 1 || pixels > MOST_PIXELS) {
         snprintf(why, size, "params: form=%d is not in 0..1 or pixels=%d not in 1..%d", form, pixels, MOST_PIXELS);
+        return false;
+    }
+    if (c->geometry.filter_elements > PTRDIFF_MAX / 16 || !dwci_guarded_bytes(c, matrices_bytes(c), &packed_bytes)) {
+        snprintf(why, size, "the packed filter does not fit the address space");
         return false;
     }
     if (c->geometry.output_elements > 0) {
@@ -207,12 +208,11 @@ static bool prepare(dwci_solution *s, char *why, size_t size) {
     s->prepared = (dwci_prepared){
         .kernel = form ? "gemv" : "gemm",
         .threads = threads,
-        .packed_bytes =
-            HEADER_BYTES + matrices_bytes(c) + (size_t)c->geometry.filter_elements * c->geometry.element_bytes,
+        .packed_bytes = packed_bytes,
         .workspace_bytes = (a.lines + a.matrix + a.products) * (size_t)threads,
         .error_bound = ((double)taps_of(c) + 2) * u, /* of a sum in any order */
         .componentwise = true,
-        .whole_images = true,
+        .band_rows = 0, /* OpenBLAS may treat the ends of a tile in its own way */
     };
     return true;
 }
@@ -220,15 +220,10 @@ static bool prepare(dwci_solution *s, char *why, size_t size) {
 static void pack(const dwci_solution *s, const void *filter, void *packed) {
     const dwci_case *c = &s->problem_case;
     const int64_t taps = taps_of(c), channels = c->geometry.oc;
-    void *matrices = (char *)packed + HEADER_BYTES;
-    bool *finite = packed;
-    *finite = true;
+    void *matrices = dwci_guarded_pack(c, filter, packed, matrices_bytes(c));
     for (int64_t tap = 0; tap < taps; tap++)
-        for (int64_t channel = 0; channel < channels; channel++) {
-            const double value = dwci_widen(c, filter, tap * channels + channel, matrices, channel * taps + tap);
-            *finite = *finite && isfinite(value);
-        }
-    memcpy((char *)matrices + matrices_bytes(c), filter, (size_t)(taps * channels) * c->geometry.element_bytes);
+        for (int64_t channel = 0; channel < channels; channel++)
+            dwci_widen(c, filter, tap * channels + channel, matrices, channel * taps + tap);
 }
 
 /* ---- work -------------------------------------------------------------------------------------------------------- */
@@ -269,7 +264,7 @@ static void run_unit(const job *work, const tiling *t, int64_t unit, const array
     dwci_share(g->ow, x, t->along, &at.x, &end);
     at.columns = end - at.x;
     at.channels = least(t->lanes, p->c - at.c0);
-    const char *filter = (const char *)work->tensors->packed + HEADER_BYTES;
+    const char *filter = dwci_guarded_filter(work->tensors->packed);
     char *output = (char *)work->tensors->output + (size_t)(n * plane * g->oc) * g->element_bytes;
     char *matrix = workspace + a->lines, *products = matrix + a->matrix;
     kernel->lines(&args, &at, &lines,
@@ -308,16 +303,9 @@ static void run_share(void *data, int i, int count) {
 }
 
 static void run(const dwci_solution *s, const dwci_tensors *t) {
-    const dwci_case *c = &s->problem_case;
-    const bool *finite = t->packed;
     job work = {s, t};
-    if (*finite) {
-        dwci_parallel(c->binding, s->prepared.threads, run_share, &work);
-        return;
-    }
-    const void *filter = (const char *)t->packed + HEADER_BYTES + matrices_bytes(c);
-    const dwci_oracle oracle = {&c->problem, &c->geometry, t->input, filter, t->bias};
-    dwci_oracle_run(&oracle, t->output, c->binding, s->prepared.threads);
+    if (!dwci_guarded_run(s, t, matrices_bytes(&s->problem_case)))
+        dwci_parallel(s->problem_case.binding, s->prepared.threads, run_share, &work);
 }
 
 const dwci_algo dwci_algo_im2col_gemm = {

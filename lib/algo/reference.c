@@ -26,6 +26,7 @@ static bool prepare(dwci_solution *s, char *why, size_t size) {
         .packed_bytes = (size_t)c->geometry.filter_elements * c->geometry.element_bytes,
         .error_bound = ((double)c->problem.kh * (double)c->problem.kw + 2) * 0x1p-53,
         .componentwise = true,
+        .band_rows = 1,
     };
     return true;
 }

@@ -54,7 +54,7 @@ void dwc_plan_get_info(const dwc_plan *plan, dwc_plan_info *info) {
         .packed_bytes = s->prepared.packed_bytes,
         .workspace_bytes = s->prepared.workspace_bytes,
         .spreads_nonfinite = s->prepared.spreads_nonfinite,
-        .whole_images = s->prepared.whole_images,
+        .band_rows = s->prepared.band_rows,
     };
     dwci_params_print(plan->algo, &s->params, info->params, sizeof info->params);
 }

@@ -44,6 +44,7 @@ typedef struct job {
     dwci_oracle oracle;
     const void *output;
     int judge;       /* 0: look for the largest S only */
+    int spread;      /* NaN and infinity may be anywhere: the input has some, and the algorithm spreads them */
     double normwise; /* error_bound * max S, where the promise is not componentwise */
     finding *findings;
 } job;
@@ -64,6 +65,8 @@ static double allowed(const job *work, const dwci_exact *exact, double expected)
 static int right(const job *work, const dwci_exact *exact, double expected, double got) {
     const dwc_dtype dtype = work->oracle.problem->dtype;
     const format *element = &formats[dtype], *accumulator = &formats[dtype == DWC_F64 ? DWC_F64 : DWC_F32];
+    if (work->spread && !isfinite(got))
+        return 1;
     if (isnan(exact->special))
         return isnan(got);
     if (!(exact->finite <= accumulator->largest))
@@ -104,6 +107,13 @@ static void check_share(void *data, int i, int count) {
                 }
             }
     work->findings[i] = found;
+}
+
+static int all_finite(dwc_dtype dtype, const void *array, int64_t count) {
+    double value = 0;
+    for (int64_t i = 0; i < count && isfinite(value); i++)
+        dwc_convert_to_f64(dtype, (const char *)array + (size_t)i * dwc_dtype_bytes(dtype), &value, 1);
+    return isfinite(value);
 }
 
 static finding check(job *work, int threads) {
@@ -154,6 +164,7 @@ dwc_status dwc_plan_verify(const dwc_plan *plan, const void *input, const void *
         if (!s->prepared.componentwise)
             work.normwise = s->prepared.error_bound * check(&work, threads).max_magnitude;
         work.judge = 1;
+        work.spread = s->prepared.spreads_nonfinite && !all_finite(p->dtype, input, g->input_elements);
         total = check(&work, threads);
         dwci_release(&plan->context->allocator, work.findings);
     }

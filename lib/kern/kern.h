@@ -178,6 +178,7 @@ typedef struct dwci_kern_table {
     const char *name; /* of the instruction set, as in isas.def */
     int fused;        /* multiply-add is fused: results carry the numerics class "fma" */
     const dwci_kern_element *element[DWCI_KERN_ELEMENTS];
+    const struct dwci_winograd_kernel *winograd[DWCI_KERN_ELEMENTS]; /* lists, see winograd.h */
 } dwci_kern_table;
 
 #define DWC_KERN_ISA(name, flags) extern const dwci_kern_table dwci_kern_##name;

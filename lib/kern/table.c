@@ -2,9 +2,12 @@
 /* The kernel table of the instruction set DWC_ISA. */
 #include "kern/kern.h"
 #include "kern/symbol.h"
+#include "kern/winograd.h"
 
 extern const dwci_kern_element DWCI_KERN_SYMBOL(f16), DWCI_KERN_SYMBOL(bf16), DWCI_KERN_SYMBOL(f32),
     DWCI_KERN_SYMBOL(f64);
+extern const dwci_winograd_kernel DWCI_KERN_SYMBOL(winograd_f16)[], DWCI_KERN_SYMBOL(winograd_bf16)[],
+    DWCI_KERN_SYMBOL(winograd_f32)[], DWCI_KERN_SYMBOL(winograd_f64)[];
 
 #define TABLE2(isa) dwci_kern_##isa
 #define TABLE(isa) TABLE2(isa)
@@ -17,4 +20,6 @@ const dwci_kern_table TABLE(DWC_ISA) = {
     .fused = 1,
 #endif
     .element = {&DWCI_KERN_SYMBOL(f16), &DWCI_KERN_SYMBOL(bf16), &DWCI_KERN_SYMBOL(f32), &DWCI_KERN_SYMBOL(f64)},
+    .winograd = {DWCI_KERN_SYMBOL(winograd_f16), DWCI_KERN_SYMBOL(winograd_bf16), DWCI_KERN_SYMBOL(winograd_f32),
+                 DWCI_KERN_SYMBOL(winograd_f64)},
 };

@@ -28,13 +28,15 @@ def without_faults():
     table = rows(result.stdout)
     missing = {(algo, isa) for algo in info["algos"] for isa in sets} - set(table)
     check("a row for every algorithm and instruction set", not missing, missing)
-    check("200 problems each, none failed", all(row[:2] == (200, 0) for row in table.values()), table)
+    check("200 problems each, none failed", all(row[1] == 0 and 10 < row[0] <= 200 for row in table.values()), table)
+    check("all of them by direct", all(row[0] == 200 for name, row in table.items() if name[0] == "direct"), table)
     check("errors are seen and within the promise", all(0 < row[2] <= 1 for row in table.values()), table)
     check("same seed, same result", run("check", "--quick").stdout == result.stdout)
     other = run("check", "--quick", "--seed", "2")
     check("another seed, another series", other.returncode == 0 and other.stdout != result.stdout, seen(other))
     single = rows(succeeds("one problem", "check", "--problem", PROBLEM, "--threads", "3").stdout)
-    check("one problem, each number of threads", all(row[:2] == (3, 0) for row in single.values()), single)
+    check("one problem, each number of threads", all(
+        row[:2] == (3, 0) for name, row in single.items() if name[0] == "direct"), single)
     for problem in ("f16:nchw:n0:3x3x3:k3x3", "f64:nhwc:n2:0x4x3:k2x2:p2,2,1,1:bias"):
         succeeds(f"empty tensors {problem}", "check", "--problem", problem)
 
@@ -56,7 +58,7 @@ def with_fault(library):
     result = run("check", "--quick", environment={**environment, "DWC_TEST_FAULT": "execute:0:0"})
     table = rows(result.stdout)
     check("wrong bytes everywhere are found nearly everywhere", result.returncode == 1
-          and all(row[1] > 150 for row in table.values()), table)
+          and all(row[1] > 0.75 * row[0] for row in table.values()), table)
     shown = sum(line.startswith("FAILED") for line in result.stdout.split("\n"))
     check("at most five failures are shown per row", shown == 5 * len(table), shown)
 

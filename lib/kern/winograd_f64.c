@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Minimal filtering for f64. */
+#define DWC_WINOGRAD winograd_f64
+#define DWC_ELEMENT_F64
+#include "kern/winograd.inc"
