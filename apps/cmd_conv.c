@@ -203,6 +203,7 @@ static int make_plan(conv_run *run, cli_failure *failure) {
     dwc_plan_get_info(run->plan, &run->info);
     piece->algo = run->info.algo;
     piece->params = run->info.params[0] ? run->info.params : NULL;
+    piece->max_error = 0; /* of images, not of bands, which may be lower than the kernel */
     request->band_rows = run->info.band_rows;
     return split_choose(request, &run->job.split, failure);
 }

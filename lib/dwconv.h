@@ -14,7 +14,9 @@
  *    the text is not wanted). On failure nothing is changed and no output parameter is set. A pointer that must not be
  *    NULL is DWC_INVALID_ARGUMENT; functions without a status take no NULL unless they say so.
  *  - The library never prints, aborts, exits, or reads the environment by itself. What it uses may: hwloc reads HWLOC_*
- *    while a context is created, OpenMP reads OMP_*, and libgomp ends a process that cannot start its threads.
+ *    while a context is created, OpenMP reads OMP_*, libgomp ends a process that cannot start its threads,
+ *    and OpenBLAS reads OPENBLAS_* when loaded and complains on stderr when it runs out of buffers (more than 128 calls
+ *    at once).
  *  - Sizes are int64_t and count elements unless a name says bytes. Buffers belong to the caller.
  *  - Thread safety: there is no global state. Contexts and plans are immutable after creation; any number of threads
  *    may use one at the same time (execute: each with its own workspace and output).
@@ -267,8 +269,8 @@ typedef struct dwc_plan_options {
                            Only with an algorithm's name. */
     int threads;        /* 0: the context's */
     dwc_numerics numerics;
-    double max_error;      /* most error_bound of dwc_plan_info; 0: for "auto" the larger of direct's own bound and 1e-5
-                              (f64: 1e-13), for a named algorithm none */
+    double max_error;      /* most error_bound of dwc_plan_info; 0: with "auto" 1e-5 (f64: 1e-13) for algorithms that do
+                              not add the products themselves, as direct and im2col_gemm do; else none */
     int64_t max_workspace; /* most workspace_bytes of dwc_plan_info, kept to by fewer threads if need be; 1: no
                               workspace (a workspace has 64 bytes or more); 0: no limit */
     int bands;             /* 1: no algorithm whose band_rows is 0 */
@@ -300,9 +302,10 @@ typedef struct dwc_plan_info {
     const char *source;               /* who chose: "explicit" or "model" */
     double model_seconds;             /* the cost model's guess */
     double error_bound; /* of max |got - exact| / max over outputs of S, S = sum |input * filter| + |bias|; before the
-                             last   rounding, underflow aside */
+                             last rounding, underflow aside */
     size_t packed_bytes, workspace_bytes;
-    int spreads_nonfinite; /* 1: NaN or infinity of the input may reach outputs whose window does not contain it */
+    int spreads_nonfinite; /* 1: NaN or infinity of the input may reach outputs whose window does not contain it, and
+                              inputs beyond a 4096th of the accumulator's largest number may give NaN or infinity */
     int64_t band_rows;     /* An image computed in bands of rows, as problems of their own, keeps its bits where all
                               bands begin at multiples of so many output rows; 0: only as a whole */
 } dwc_plan_info;
@@ -326,10 +329,12 @@ DWC_API dwc_status dwc_plan_first_touch(const dwc_plan *plan, void *input, void 
 /* Computes the output. bias is read only if the problem has one (else NULL is fine); workspace has workspace_bytes of
  * dwc_plan_info (NULL when that is 0), aligned to 64 bytes, one per concurrent call. Pointers of empty tensors may be
  * NULL. The output must overlap nothing else. Tensors need the alignment of their element type only. Allocates nothing
- * and takes no lock (the thread runtime's first parallel region and bound threads excepted).
- * The bits of the output depend on neither threads, n, an image's place in the batch nor addresses, and for `direct`
- * not on which instruction set with fused multiply-add is in use (AVX2, AVX-512); NaN payloads aside, and provided that
- * the caller's floating-point environment is the default one, in which the worker threads run. DWC_INVALID_ARGUMENT: a
+ * and takes no lock (the thread runtime's first parallel region, bound threads, and OpenBLAS inside im2col_gemm
+ * excepted). For one algorithm and its parameters (which "auto" chooses by the image and by whether the batch stays in
+ * the caches) the bits of the output depend on neither threads, n, an image's place in the batch nor addresses, and for
+ * `direct` not on which instruction set with fused multiply-add is in use (AVX2, AVX-512); NaN payloads aside, and
+ * provided that the caller's floating-point environment is the default one, in which the worker threads run.
+ * DWC_INVALID_ARGUMENT: a
  * null pointer, or an output that overlaps another tensor, the packed filter or the workspace. */
 DWC_API dwc_status dwc_plan_execute(const dwc_plan *plan, const void *input, const void *packed, const void *bias,
                                     void *output, void *workspace, dwc_error *error);
@@ -338,9 +343,9 @@ DWC_API dwc_status dwc_plan_execute(const dwc_plan *plan, const void *input, con
 typedef struct dwc_verification {
     double max_err; /* max |got - exact| / max over outputs of S, S = sum |input * filter| + |bias|; finite ones only */
     double tolerance; /* what the algorithm promises for max_err with this type, underflow aside */
-    int64_t failures; /* outputs outside the promise. direct: each output's own bound. NaN and Inf must be where they
-                         belong (anywhere, with spreads_nonfinite and an input that has some); where the exact value
-                         overflows the type, Inf is right */
+    int64_t failures; /* outputs outside the promise. direct, im2col_gemm, reference: each output's own bound. NaN and
+                         Inf must be where they belong (anywhere, with spreads_nonfinite and an input that has some or
+                         is huge); where the exact value overflows the type, Inf is right */
     int64_t first_failure; /* element index in the output, -1 if none */
     double got, expected;  /* there */
     int passed;            /* 1 if failures is 0 */

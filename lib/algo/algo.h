@@ -12,7 +12,7 @@
 #include <stdbool.h>
 
 /* What an algorithm may base its decisions on. Sizes that would change the bits of a result (n, threads) must not
- * decide the numerics: see "Same plan, same bits" in dwc_plan_execute. */
+ * decide the numerics: see dwc_plan_execute. */
 typedef struct dwci_case {
     dwc_problem problem;
     dwc_geometry geometry;
@@ -63,7 +63,7 @@ typedef struct dwci_algo {
 
     /* Can it compute this? If not, writes the reason to why. NULL: it can compute anything. */
     bool (*applicable)(const dwci_case *c, char *why, size_t size);
-    /* Legal parameters; writes at most `most` and returns how many. At least one. NULL: it has none. */
+    /* Legal parameters; writes at most `most` and returns how many; 0: only what the user names. NULL: it has none. */
     int (*candidates)(const dwci_case *c, dwci_params *list, int most);
     /* Seconds that a run should take by the model. */
     double (*cost)(const dwci_case *c, const dwci_params *params);

@@ -5,6 +5,11 @@
 
 #include "algo/algo.h"
 
+/* a / b, rounded up; a > 0. */
+static inline int64_t dwci_quotient_up(int64_t a, int64_t b) {
+    return (a - 1) / b + 1;
+}
+
 /* The kernels for a case's element type. */
 const dwci_kern_element *dwci_element(const dwci_case *c);
 

@@ -29,10 +29,6 @@ static int64_t at_most(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-static int64_t rounded_up(int64_t a, int64_t b) {
-    return (a - 1) / b + 1;
-}
-
 /* ---- candidates -------------------------------------------------------------------------------------------------- */
 
 /* Output rows to stage at a time: their input, blocks of `vectors` channel vectors (0: all), takes about a quarter of
@@ -127,23 +123,23 @@ static tiling tiling_of(const dwci_case *c, const dwci_direct_kernel *kernel, co
     const uint64_t bytes = c->geometry.element_bytes;
     const int64_t lanes = dwci_lanes(c);
     const int64_t sh_divisor = dwci_common_divisor(p->sh, p->dh), sw_divisor = dwci_common_divisor(p->sw, p->dw);
-    const int64_t oh = rounded_up(c->geometry.oh, p->dh / sh_divisor);
-    const int64_t ow = rounded_up(c->geometry.ow, p->dw / sw_divisor), all = dwci_vectors(c->geometry.oc, lanes);
+    const int64_t oh = dwci_quotient_up(c->geometry.oh, p->dh / sh_divisor);
+    const int64_t ow = dwci_quotient_up(c->geometry.ow, p->dw / sw_divisor), all = dwci_vectors(c->geometry.oc, lanes);
     const int *value = params->value;
     tiling t = {.sh = p->sh / sh_divisor, .sw = p->sw / sw_divisor, .staged = value[DWCI_STAGE] > 0};
     t.rows = at_most(at_most(value[DWCI_ROWS] ? value[DWCI_ROWS] : kernel->rows, kernel->rows), oh);
     t.columns = at_most(at_most(value[DWCI_COLUMNS] ? value[DWCI_COLUMNS] : kernel->columns, kernel->columns), ow);
-    t.bands = rounded_up(oh, t.rows);
-    t.tiles = rounded_up(ow, t.columns);
-    t.rows = rounded_up(oh, t.bands); /* tiles are of nearly equal size */
-    t.columns = rounded_up(ow, t.tiles);
+    t.bands = dwci_quotient_up(oh, t.rows);
+    t.tiles = dwci_quotient_up(ow, t.columns);
+    t.rows = dwci_quotient_up(oh, t.bands); /* tiles are of nearly equal size */
+    t.columns = dwci_quotient_up(ow, t.tiles);
     t.mean_rows = (double)oh / (double)t.bands;
     t.mean_columns = (double)ow / (double)t.tiles;
     t.in_rows = (t.mean_rows - 1) * (double)t.sh + (double)p->kh;
     t.in_columns = (t.mean_columns - 1) * (double)t.sw + (double)p->kw;
     t.vectors = value[DWCI_BLOCK] > 0 ? at_most(value[DWCI_BLOCK], all) : all;
     if (t.staged) {
-        const int64_t pixel = dwci_stage_pixel(rounded_up(t.vectors * lanes, p->m), lanes);
+        const int64_t pixel = dwci_stage_pixel(dwci_quotient_up(t.vectors * lanes, p->m), lanes);
         t.pixel = (uint64_t)pixel * bytes % PAGE;
         t.row = ((uint64_t)pixel * (uint64_t)(p->w / p->dw) + 2 * DWCI_STAGE_SKEW) * bytes % PAGE;
     } else {

@@ -22,8 +22,13 @@ void *dwci_guarded_pack(const dwci_case *c, const void *filter, void *packed, si
     *finite = true;
     for (int64_t i = 0; i < c->geometry.filter_elements; i++)
         *finite = *finite && isfinite(dwci_filter_at(c, filter, i));
-    memcpy((char *)packed + HEADER_BYTES + own, filter, given_bytes(c));
+    if (given_bytes(c) > 0)
+        memcpy((char *)packed + HEADER_BYTES + own, filter, given_bytes(c));
     return (char *)packed + HEADER_BYTES;
+}
+
+void dwci_guarded_refuse(void *packed) {
+    *(bool *)packed = false;
 }
 
 const void *dwci_guarded_filter(const void *packed) {

@@ -14,6 +14,9 @@ bool dwci_guarded_bytes(const dwci_case *c, size_t own, size_t *packed);
 /* Writes all but the algorithm's own form, whose place (aligned to 64 bytes) it returns. own: as above. */
 void *dwci_guarded_pack(const dwci_case *c, const void *filter, void *packed, size_t own);
 
+/* To be called when the own form has turned out not to be finite either. */
+void dwci_guarded_refuse(void *packed);
+
 /* The algorithm's own form. */
 const void *dwci_guarded_filter(const void *packed);
 

@@ -4,8 +4,9 @@
  *     [m][taps] x [taps][outputs of the tile] -> [m][outputs]        units: images x channel vectors x tiles
  *
  * A tile is small enough that the matrix stays in the second cache, and that OpenBLAS, whatever its build, works on it
- * with the calling thread alone; its number of threads is never touched. Tiles lie where they lie for any number of
- * threads, so that a result depends on the problem and on OpenBLAS only. With form=1 each of the m products is a
+ * with the calling thread alone (newer ones take a product with m = 1 for a matrix-vector product); its number of
+ * threads is never touched. Tiles lie where they lie for any number of threads, so that a result depends on the problem
+ * and on OpenBLAS only. With form=1 each of the m products is a
  * matrix-vector one, which OpenBLAS does without copying the matrix: faster for few of them.
  *
  * Zeros stand for taps outside the image, see guarded.h.
@@ -27,7 +28,7 @@
 /* Up to so many multiply-adds a product and a matrix-vector product are left to the calling thread (OpenBLAS,
  * interface/gemm.c: 65536 * GEMM_MULTITHREAD_THRESHOLD, interface/gemv.c: less than 2304 times that; it is 4). */
 enum { MOST_GEMM = 1 << 18, MOST_GEMV = 9215 };
-/* Debian's build has buffers for 128 calls at once. */
+/* Debian's build has buffers for 128 calls at once; several executions at a time share them. */
 enum { MOST_THREADS = 64 };
 
 #ifdef DWC_HAVE_OPENBLAS
@@ -94,10 +95,6 @@ static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-static int64_t rounded_up(int64_t a, int64_t b) {
-    return (a - 1) / b + 1;
-}
-
 /* Size and number of the tiles. */
 typedef struct tiling {
     int64_t rows, columns, down, along;
@@ -109,12 +106,13 @@ typedef struct tiling {
 static tiling tiling_of(const dwci_case *c, const dwci_params *params) {
     const dwc_problem *p = &c->problem;
     const dwc_geometry *g = &c->geometry;
-    const int64_t taps = taps_of(c), alone = params->value[FORM] ? MOST_GEMV / taps : MOST_GEMM / (taps * p->m);
+    const int64_t taps = taps_of(c),
+                  alone = params->value[FORM] || p->m == 1 ? MOST_GEMV / taps : MOST_GEMM / (taps * p->m);
     const int64_t pixels = least(params->value[PIXELS], alone);
-    tiling t = {.along = rounded_up(g->ow, pixels), .lanes = dwci_lanes(c)};
-    t.columns = rounded_up(g->ow, t.along);
-    t.down = rounded_up(g->oh, least(g->oh, pixels / t.columns));
-    t.rows = rounded_up(g->oh, t.down);
+    tiling t = {.along = dwci_quotient_up(g->ow, pixels), .lanes = dwci_lanes(c)};
+    t.columns = dwci_quotient_up(g->ow, t.along);
+    t.down = dwci_quotient_up(g->oh, least(g->oh, pixels / t.columns));
+    t.rows = dwci_quotient_up(g->oh, t.down);
     t.blocks = dwci_vectors(p->c, t.lanes);
     t.together = p->layout == DWC_NHWC && p->m < t.lanes ? t.lanes : 1;
     t.in_place = p->layout == DWC_NCHW && t.along == 1 && g->oh * g->ow <= INT_MAX && !p->bias &&
@@ -126,7 +124,8 @@ static int candidates(const dwci_case *c, dwci_params *list, int most) {
     int count = 0;
     for (int form = 0; form < 2; form++)
         for (int pixels = 256; pixels <= 1024; pixels *= 2) {
-            const bool whole = pixels > 256 && c->geometry.oh * c->geometry.ow <= pixels / 2;
+            const bool whole =
+                pixels > 256 && c->geometry.output_elements > 0 && c->geometry.oh * c->geometry.ow <= pixels / 2;
             if (!whole && count < most)
                 list[count++] = (dwci_params){.value = {[FORM] = form, [PIXELS] = pixels}};
         }
@@ -143,7 +142,7 @@ static double cost(const dwci_case *c, const dwci_params *params) {
     const tiling t = tiling_of(c, params);
     const double outputs = (double)p->n * (double)p->c * (double)c->geometry.oh * (double)c->geometry.ow;
     const double taps = (double)taps_of(c), m = (double)p->m, wide = p->dtype == DWC_F64 ? 2 : 1;
-    const double gemm_ns = taps * (PACK_NS + MULTIPLY_NS * (double)(rounded_up(p->m, 4) * 4));
+    const double gemm_ns = taps * (PACK_NS + MULTIPLY_NS * (double)(dwci_quotient_up(p->m, 4) * 4));
     const double calls = (double)p->n * (double)p->c * (double)(t.down * t.along) * (params->value[FORM] ? m : 1);
     const double each = wide * (taps * COPY_NS + (params->value[FORM] ? m * taps * VECTOR_NS : gemm_ns) + m * STORE_NS +
                                 (double)(p->sh * p->sw) * STORE_NS);

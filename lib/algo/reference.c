@@ -45,7 +45,6 @@ const dwci_algo dwci_algo_reference = {
     .name = "reference",
     .description = "the definition as plain loops in float64; the oracle, slow",
     .automatic = false,
-    .in_order = true,
     .cost = cost,
     .prepare = prepare,
     .pack = pack,

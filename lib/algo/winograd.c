@@ -17,6 +17,8 @@
 #include "core/threads.h"
 #include "kern/winograd.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,17 +56,23 @@ static bool applicable(const dwci_case *c, char *why, size_t size) {
     return false;
 }
 
+/* Has the image fewer rows than the kernel? Then some rows may meet small taps only, and no bound holds (see the
+ * `error` of an instance). */
+static bool is_low(const dwci_case *c) {
+    const dwc_problem *p = &c->problem;
+    return (p->h - 1) / p->dh < p->kh - 1 || (c->geometry.oh - 1) / p->dh < p->kh - 1;
+}
+
+/* None for low images: these come with parameters, as bands of others. */
 static int candidates(const dwci_case *c, dwci_params *list, int most) {
     int count = 0;
+    if (is_low(c))
+        return 0;
     for (const dwci_winograd_kernel *k = list_of(c); k->name; k++)
         for (int columns = 14; columns <= 28 && k->kh == c->problem.kh; columns *= 2)
             if (count < most && (columns == 14 || c->geometry.ow > 14))
                 list[count++] = (dwci_params){.value = {[ROWS] = k->m, [COLUMNS] = columns}};
     return count;
-}
-
-static int64_t rounded_up(int64_t a, int64_t b) {
-    return (a - 1) / b + 1;
 }
 
 /* ---- units ------------------------------------------------------------------------------------------------------- */
@@ -81,8 +89,8 @@ static banding banding_of(const dwci_case *c, int m) {
     banding b = {.phases = c->problem.dh < g->oh ? c->problem.dh : g->oh};
     b.longer = g->oh % b.phases;
     b.rows = g->oh / b.phases;
-    b.bands_longer = rounded_up(b.rows + 1, m);
-    b.bands = rounded_up(b.rows, m);
+    b.bands_longer = dwci_quotient_up(b.rows + 1, m);
+    b.bands = dwci_quotient_up(b.rows, m);
     b.all = b.longer * b.bands_longer + (b.phases - b.longer) * b.bands;
     b.groups = dwci_vectors(c->problem.c, dwci_lanes(c));
     return b;
@@ -109,7 +117,7 @@ static double cost(const dwci_case *c, const dwci_params *params) {
         return 0;
     const banding b = banding_of(c, params->value[ROWS]);
     const double m = params->value[ROWS], n = m + (double)p->kh - 1, pairs = n / 2 - 1, kw = (double)p->kw;
-    const double segments = (double)rounded_up(c->geometry.ow, params->value[COLUMNS]), multiples = (double)p->m;
+    const double segments = (double)dwci_quotient_up(c->geometry.ow, params->value[COLUMNS]), multiples = (double)p->m;
     const double columns = (double)c->geometry.ow / segments, wider = (columns + kw - 1) / columns;
     const double rows = (double)p->n * (double)b.all * (double)b.groups; /* bands of channel vectors */
     const double forward = (2 * n + 2 * pairs * (pairs + 1) + 6) * wider;
@@ -135,10 +143,17 @@ static int elements_of(const dwci_case *c, int m) {
 
 /* Bytes of the constants and the transformed filter. */
 static bool own_bytes(const dwci_case *c, int m, size_t *bytes) {
+    *bytes = DWCI_WINOGRAD_CONSTANTS;
+    if (c->geometry.filter_elements == 0)
+        return true;
     const int64_t channels = dwci_vectors(c->problem.c, dwci_lanes(c)) * dwci_lanes(c);
-    return !__builtin_mul_overflow(channels, c->problem.m * c->problem.kw * elements_of(c, m), bytes) &&
-           !__builtin_mul_overflow(*bytes, dwci_accumulator_bytes(c), bytes) && *bytes <= PTRDIFF_MAX / 2 &&
-           (*bytes += DWCI_WINOGRAD_CONSTANTS) > 0;
+    size_t filter;
+    if (__builtin_mul_overflow(channels, c->problem.kw * elements_of(c, m), &filter) ||
+        __builtin_mul_overflow(filter, c->problem.m, &filter) ||
+        __builtin_mul_overflow(filter, dwci_accumulator_bytes(c), &filter) || filter > PTRDIFF_MAX / 2)
+        return false;
+    *bytes += filter;
+    return true;
 }
 
 static bool prepare(dwci_solution *s, char *why, size_t size) {
@@ -167,7 +182,9 @@ static bool prepare(dwci_solution *s, char *why, size_t size) {
         .threads = threads,
         .packed_bytes = packed_bytes,
         .workspace_bytes = (scratch + 63) / 64 * 64 * (size_t)threads,
-        .error_bound = (kernel->error + (double)c->problem.kw + 2) * (c->problem.dtype == DWC_F64 ? 0x1p-53 : 0x1p-24),
+        .error_bound =
+            is_low(c) ? 1
+                      : (kernel->error + (double)c->problem.kw + 2) * (c->problem.dtype == DWC_F64 ? 0x1p-53 : 0x1p-24),
         .spreads_nonfinite = true,
         .band_rows = c->problem.dh <= INT64_MAX / m ? c->problem.dh * m : 0,
     };
@@ -206,7 +223,8 @@ static void pack(const dwci_solution *s, const void *filter, void *packed) {
     void *to = constants + DWCI_WINOGRAD_CONSTANTS;
     kernel->constants(constants);
     filter_transform(elements / 2 - 1, taps, g);
-    for (int64_t group = 0, at = 0; group < dwci_vectors(p->c, lanes); group++)
+    bool finite = true;
+    for (int64_t group = 0, at = 0; oc > 0 && group < dwci_vectors(p->c, lanes); group++)
         for (int64_t u = 0; u < p->m; u++)
             for (int e = 0; e < elements; e++)
                 for (int64_t b = 0; b < p->kw; b++)
@@ -216,7 +234,10 @@ static void pack(const dwci_solution *s, const void *filter, void *packed) {
                         for (int a = 0; a < taps; a++)
                             sum += g[e][a] * dwci_filter_at(c, filter, (a * p->kw + b) * oc + o);
                         dwci_put(c, to, at, sum);
+                        finite = finite && fabs(sum) <= (p->dtype == DWC_F64 ? DBL_MAX : FLT_MAX);
                     }
+    if (!finite)
+        dwci_guarded_refuse(packed);
 }
 
 /* ---- work -------------------------------------------------------------------------------------------------------- */

@@ -83,6 +83,8 @@ static dwc_status best_params(const dwci_algo *algo, const dwci_case *c, const d
     dwci_params list[MOST_CANDIDATES];
     int count = list_candidates(algo, c, list);
     dwc_status found = DWC_NOT_APPLICABLE;
+    if (count == 0)
+        snprintf(why, size, "no parameters by itself for such a problem");
     for (int i = 0; i < count; i++) {
         const double seconds = algo->cost(c, &list[i]);
         if (found == DWC_OK && !(seconds < *best_seconds))

@@ -71,7 +71,9 @@ typedef struct dwci_winograd_kernel {
     const char *name; /* NULL ends the list */
     int m, kh;
     int error; /* of max |got - exact| / max over outputs of sum |input * filter|, in unit roundoffs: about four times
-                  the largest on 8,000 problems with data of even and of very uneven size, without fused multiply-add */
+                  the largest on 8,000 problems with data of even and of very uneven size, without fused multiply-add.
+                  No bound holds for any data: a large input that only meets taps far smaller than others of its
+                  channel, at a border without padding, leaves an error beside the others */
     void (*constants)(void *to); /* DWCI_WINOGRAD_CONSTANTS bytes, aligned to 64 */
     void (*run)(const dwci_winograd_args *args, const void *in, void *out, const dwci_winograd_part *part);
 } dwci_winograd_kernel;

@@ -36,6 +36,12 @@ dwc_problem dwt_any_problem(dwt_rng *rng) {
         p.pad_left = dwt_between(rng, 0, 12);
         p.pad_right = dwt_between(rng, 0, 12);
     }
+    if (dwt_chance(rng, 1, 4)) { /* what networks have, and some algorithms are made for */
+        p.layout = DWC_NHWC;
+        p.kh = p.kw = 3 + 2 * dwt_between(rng, 0, 3);
+        p.sh = p.sw = 1;
+        p.c += 16;
+    }
     p.bias = dwt_chance(rng, 1, 2);
     p.activation = (dwc_activation)dwt_between(rng, DWC_NO_ACTIVATION, DWC_RELU6);
     return p;

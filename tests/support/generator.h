@@ -2,7 +2,7 @@
 /* Random problems and random tensors.
  *
  *     sizes 0..40 (N, H, W, C), taps 1..9, strides and dilations 1..4, M 1..5, SAME, VALID, explicit pads 0..12,
- *     four types, two layouts, bias, activations
+ *     four types, two layouts, bias, activations; one in four NHWC with square odd taps, stride 1, C 16..56
  */
 #ifndef DWT_GENERATOR_H
 #define DWT_GENERATOR_H
