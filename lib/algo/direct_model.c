@@ -16,8 +16,6 @@ static const double INSTRUCTION_NS = 0.133, L2_LINE_NS = 0.2, L3_LINE_NS = 0.36,
 /* From memory: a line; a line of more streams than the core follows, for each of them; a line staged. */
 static const double MEMORY_LINE_NS = 2, STREAM_LINE_NS = 0.1, STAGED_LINE_NS = 0.15;
 enum { STREAMS = 16 };
-/* Of the peak rate, that the NCHW kernel reaches. */
-static const double NCHW_EFFICIENCY = 0.06;
 
 enum { LINE = 64, PAGE = 4096, SETS = PAGE / LINE };
 
@@ -235,12 +233,18 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
     return ns * family(kernel) * manners(params, &t, memory);
 }
 
+/* Of the peak rate, that the NCHW kernel reaches: the more the wider the image, by the same measurements. */
+static double nchw_efficiency(const dwci_case *c) {
+    const double wide = 0.002 * (double)c->geometry.ow * (c->problem.dtype == DWC_F64 ? 1.7 : 1);
+    return wide < 0.04 ? 0.04 : wide > 0.2 ? 0.2 : wide;
+}
+
 double dwci_direct_cost(const dwci_case *c, const dwci_params *params) {
     const dwci_direct_kernel *kernel = dwci_direct_find(c);
     const int threads = dwci_cost_threads(c, DWCI_DIRECT_EFFICIENCY, dwci_direct_output_rows(c));
     const double roofline = dwci_cost_roofline(c, DWCI_DIRECT_EFFICIENCY, threads);
     if (c->problem.layout == DWC_NCHW)
-        return dwci_cost_roofline(c, NCHW_EFFICIENCY, threads);
+        return dwci_cost_roofline(c, nchw_efficiency(c), threads);
     if (kernel->rows == 0 || c->geometry.output_elements == 0)
         return roofline;
     /* Several threads gain as much as by the roofline. */

@@ -135,7 +135,7 @@ static int candidates(const dwci_case *c, dwci_params *list, int most) {
 /* Nanoseconds per element or multiply-add, a fit on AMD Zen 3 with OpenBLAS 0.3.21. */
 static double cost(const dwci_case *c, const dwci_params *params) {
     static const double COPY_NS = 0.06, PACK_NS = 0.09, MULTIPLY_NS = 0.027, VECTOR_NS = 0.047, STORE_NS = 0.4,
-                        CALL_NS = 150;
+                        CALL_NS = 150, LINE_NS = 0.5;
     const dwc_problem *p = &c->problem;
     if (c->geometry.output_elements == 0)
         return 0;
@@ -144,9 +144,12 @@ static double cost(const dwci_case *c, const dwci_params *params) {
     const double taps = (double)taps_of(c), m = (double)p->m, wide = p->dtype == DWC_F64 ? 2 : 1;
     const double gemm_ns = taps * (PACK_NS + MULTIPLY_NS * (double)(dwci_quotient_up(p->m, 4) * 4));
     const double calls = (double)p->n * (double)p->c * (double)(t.down * t.along) * (params->value[FORM] ? m : 1);
-    const double each = wide * (taps * COPY_NS + (params->value[FORM] ? m * taps * VECTOR_NS : gemm_ns) + m * STORE_NS +
-                                (double)(p->sh * p->sw) * STORE_NS);
-    return 1e-9 * (outputs * each + calls * CALL_NS) / c->threads;
+    const double each = wide * (taps * COPY_NS + (params->value[FORM] ? m * taps * VECTOR_NS : gemm_ns) + m * STORE_NS);
+    const dwci_direct_args g = dwci_arguments(c, NULL);
+    const dwci_im2col_lines l = dwci_im2col_lines_of(&g, t.rows, t.columns, t.lanes);
+    const double lines =
+        (double)p->n * (double)p->c * (double)(t.down * t.along) * (double)(l.rows * l.lines * l.length);
+    return 1e-9 * (outputs * each + calls * CALL_NS + lines * wide * LINE_NS) / c->threads;
 }
 
 /* ---- preparation ------------------------------------------------------------------------------------------------- */
