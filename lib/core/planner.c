@@ -44,14 +44,17 @@ static double default_error(dwc_dtype dtype) {
     return dtype == DWC_F64 ? 1e-13 : 1e-5;
 }
 
+static bool by_name(const dwc_plan_options *options) {
+    return options->algo && strcmp(options->algo, "auto") != 0;
+}
+
 /* Does a prepared solution keep to the caller's limits? If not, writes which one it breaks. */
 static bool within_limits(const dwci_algo *algo, const dwci_solution *s, const dwc_plan_options *options, char *why,
                           size_t size) {
-    const bool by_name = options->algo && strcmp(options->algo, "auto") != 0;
     const dwci_prepared *p = &s->prepared;
-    const double most_error = options->max_error > 0        ? options->max_error
-                              : by_name || p->componentwise ? p->error_bound
-                                                            : default_error(s->problem_case.problem.dtype);
+    const double most_error = options->max_error > 0                 ? options->max_error
+                              : by_name(options) || p->componentwise ? p->error_bound
+                                                                     : default_error(s->problem_case.problem.dtype);
     if (options->numerics == DWC_NUMERICS_DIRECT && !algo->in_order)
         snprintf(why, size, "numerics: its roundings are not those of direct");
     else if (options->strict_nonfinite && p->spreads_nonfinite)
@@ -206,7 +209,6 @@ int dwci_plan_candidates(const dwc_context *context, const dwc_problem *problem,
 
 dwc_status dwci_plan_choose(const dwc_context *context, const dwc_problem *problem, const dwc_plan_options *options,
                             dwc_plan *plan, dwc_error *error) {
-    const bool by_name = options->algo && strcmp(options->algo, "auto") != 0;
     dwci_solution *s = &plan->solution;
     dwci_case *c = &s->problem_case;
     char params[128], text[DWC_PROBLEM_TEXT_MAX];
@@ -216,12 +218,12 @@ dwc_status dwci_plan_choose(const dwc_context *context, const dwc_problem *probl
     *plan = (dwc_plan){.context = context, .solution = {.problem_case = case_of(context, problem, options->threads)}};
     if ((status = dwc_problem_geometry(problem, &c->geometry, error)))
         return status;
-    if (options->params && !by_name)
+    if (options->params && !by_name(options))
         return dwci_fail(error, DWC_INVALID_ARGUMENT, "params: '%.64s' given without an algorithm's name",
                          options->params);
     const dwci_case one = canonical(c);
-    status =
-        by_name ? choose_by_name(c, &one, options, plan, error) : choose_by_model(context, &one, options, plan, error);
+    status = by_name(options) ? choose_by_name(c, &one, options, plan, error)
+                              : choose_by_model(context, &one, options, plan, error);
     if (status || (status = prepare_within(plan, options, error)))
         return status;
     plan->model_seconds = plan->algo->cost(c, &s->params);
