@@ -57,7 +57,10 @@ DWC_API const char *dwc_build_info(void);
     X(DWC_INVALID_ARGUMENT, 1, "invalid argument")                                                                     \
     X(DWC_OUT_OF_MEMORY, 2, "out of memory")                                                                           \
     X(DWC_NOT_APPLICABLE, 3, "the algorithm asked for does not apply to the problem")                                  \
-    X(DWC_INTERNAL_ERROR, 4, "internal error")
+    X(DWC_INTERNAL_ERROR, 4, "internal error")                                                                         \
+    X(DWC_NO_RECORD, 5, "there is no tuning record for the problem")                                                   \
+    X(DWC_FILE_ERROR, 6, "a file could not be read or written")                                                        \
+    X(DWC_STOPPED, 7, "stopped on request")
 
 typedef enum dwc_status {
 #define DWC_STATUS_ENUM(name, value, text) name = value,
@@ -182,6 +185,58 @@ typedef struct dwc_allocator {
 
 #define DWC_MAX_THREADS 1024
 
+/* ---- wisdom: what tuning found ----------------------------------------------------------------------------------- */
+
+/* A set of tuning records: for a problem on a machine the algorithm and parameters that won a race (dwconv_tune.h runs
+ * them), with the times of the others. Contexts use one to plan. All functions may be called from several threads at
+ * the same time, also while plans are made. Its memory is the C library's.
+ *
+ * Its file has one record a line, as JSON, sorted; lines can be sorted, copied and joined by hand. Every program that
+ * adds records appends them to a journal of its own beside it, FILE.HOST.PROCESS.RANDOM.journal, one write a record, so
+ * that a process that is killed loses nothing that was finished; dwc_wisdom_merge puts the journals into the file. */
+typedef struct dwc_wisdom dwc_wisdom;
+
+DWC_API dwc_status dwc_wisdom_create(dwc_wisdom **wisdom, dwc_error *error);
+DWC_API void dwc_wisdom_destroy(dwc_wisdom *wisdom); /* takes NULL; must outlive the contexts that use it */
+
+/* What reading a file and its journals found. Damage costs the records that it touches, no others. */
+typedef struct dwc_wisdom_report {
+    int64_t records;          /* good ones */
+    int64_t damaged;          /* pieces that are no record */
+    int64_t unsigned_records; /* records whose checksum is not theirs: ignored until they are signed again */
+    int64_t journals;         /* journals that were read */
+    char first[200];          /* the first trouble, "line 3: ..."; empty if there was none */
+} dwc_wisdom_report;
+
+/* Adds the records of a file and its journals; of two records for the same case the better one stays (the newer kernel,
+ * then the higher effort, then the later date). A file that does not exist holds no records. report may be NULL.
+ * DWC_FILE_ERROR: it cannot be read, or is of a later format; DWC_OUT_OF_MEMORY. */
+DWC_API dwc_status dwc_wisdom_load(dwc_wisdom *wisdom, const char *path, dwc_wisdom_report *report, dwc_error *error);
+
+/* From now on appends each record that is added by tuning to a journal of `path`, which is created with the first one.
+ * The directory is made if need be. DWC_FILE_ERROR: no file can be created there; the wisdom stays as it was. */
+DWC_API dwc_status dwc_wisdom_keep(dwc_wisdom *wisdom, const char *path, dwc_error *error);
+
+/* Rewrites the file at `path` with the records of the file, of its journals and, unless wisdom is NULL, of the wisdom;
+ * then removes the journals of this wisdom and of processes of this host that have ended. Readers see the old file or
+ * the new one, never less. Where another process holds the file's lock for more than a few seconds, or locks do not
+ * work, nothing is changed, which loses nothing either. DWC_FILE_ERROR: cannot be written; all files are as before. */
+DWC_API dwc_status dwc_wisdom_merge(dwc_wisdom *wisdom, const char *path, dwc_error *error);
+
+/* Forgets the records of one problem (every batch class, thread count and machine), or all of them (NULL); files keep
+ * theirs. */
+DWC_API void dwc_wisdom_forget(dwc_wisdom *wisdom, const dwc_problem *problem);
+
+DWC_API int64_t dwc_wisdom_count(const dwc_wisdom *wisdom);
+
+/* Path of the user's file: DWC_WISDOM, else $XDG_STATE_HOME/dwconv/wisdom.jsonl, else
+ * $HOME/.local/state/dwconv/wisdom.jsonl. Like dwc_context_options_from_env it reads the environment, when called.
+ * DWC_NOT_APPLICABLE: none of them is set. */
+DWC_API dwc_status dwc_wisdom_path_from_env(char *path, size_t size, dwc_error *error);
+
+/* Path of the file for all users of this installation, read after the user's. A static string. */
+DWC_API const char *dwc_wisdom_site_path(void);
+
 /* What the pointers lead to must outlive the context; topology is read during creation only. */
 typedef struct dwc_context_options {
     int threads;             /* 1 or more; 0: one per core this process may run on */
@@ -190,6 +245,7 @@ typedef struct dwc_context_options {
     dwc_log_fn log;          /* NULL: silent */
     void *log_user;
     unsigned log_topics;
+    const dwc_wisdom *wisdom; /* tuning records for its plans; NULL: none */
     const char *topology; /* hwloc synthetic description in place of this machine's, for tests; NULL: this machine */
     int bind;             /* 1: while a plan runs on several threads, thread i stays on the i-th of the cores that the
                              process may run on (then the first again), found by hwloc; only where neither another
@@ -262,6 +318,21 @@ typedef enum dwc_numerics {
     DWC_NUMERICS_DIRECT = 1 /* the sum over the taps, in order: only `direct` */
 } dwc_numerics;
 
+/* How much is done to find the best plan. */
+typedef enum dwc_effort {
+    DWC_EFFORT_ESTIMATE =
+        0, /* a record of the wisdom, else the nearest record, else the cost model; nothing is measured */
+    DWC_EFFORT_WISDOM = 1,    /* a record made on this kind of machine, else DWC_NO_RECORD */
+    DWC_EFFORT_MEASURE = 2,   /* about 12 candidates, 0.25 s a problem: this and the next two by dwconv_tune.h only */
+    DWC_EFFORT_PATIENT = 3,   /* about 40 candidates, 2 s */
+    DWC_EFFORT_EXHAUSTIVE = 4 /* all candidates */
+} dwc_effort;
+
+/* "estimate" "wisdom" "measure" "patient" "exhaustive"; "?" for an unknown value. dwc_effort_parse returns -1 for an
+ * unknown name. */
+DWC_API const char *dwc_effort_name(dwc_effort effort);
+DWC_API int dwc_effort_parse(const char *name);
+
 /* All zero: the defaults. The limits hold for a named algorithm too: if it breaks one, the plan is refused. */
 typedef struct dwc_plan_options {
     const char *algo;   /* "auto" or NULL: the planner chooses; else a name */
@@ -274,6 +345,8 @@ typedef struct dwc_plan_options {
     int64_t max_workspace; /* most workspace_bytes of dwc_plan_info, kept to by fewer threads if need be; 1: no
                               workspace (a workspace has 64 bytes or more); 0: no limit */
     int bands;             /* 1: no algorithm whose band_rows is 0 */
+    dwc_effort effort;     /* DWC_EFFORT_ESTIMATE or DWC_EFFORT_WISDOM; of no meaning with an algorithm's name */
+    int ignore_wisdom;     /* 1: as if the context had none */
     int strict_nonfinite;  /* 1: no algorithm that may spread NaN and infinity beyond the windows that contain them */
 } dwc_plan_options;
 
@@ -282,9 +355,10 @@ DWC_API void dwc_plan_options_init(dwc_plan_options *options);
 typedef struct dwc_plan dwc_plan;
 
 /* Chooses an algorithm and its parameters for the problem, without measuring. options may be NULL (the defaults).
- * DWC_INVALID_ARGUMENT: the problem or an option; DWC_NOT_APPLICABLE: the named algorithm does not apply or breaks a
- * limit, or no algorithm keeps to the limits, with the reason.
- * The plan keeps no pointer to problem or options. Destroy takes NULL. */
+ * "auto" takes the best of the wisdom's record that keeps to the limits; several threads take the parameters of a
+ * record for as many threads, but always the numerics that one thread has. DWC_INVALID_ARGUMENT: the problem or an
+ * option; DWC_NOT_APPLICABLE: the named algorithm does not apply or breaks a limit, or no algorithm keeps to the
+ * limits, with the reason. The plan keeps no pointer to problem or options. Destroy takes NULL. */
 DWC_API dwc_status dwc_plan_create(const dwc_context *context, const dwc_problem *problem,
                                    const dwc_plan_options *options, dwc_plan **plan, dwc_error *error);
 DWC_API void dwc_plan_destroy(dwc_plan *plan);
@@ -299,9 +373,10 @@ typedef struct dwc_plan_info {
     const char *kernel;               /* kernel instance, e.g. "nhwc_k3s1"; "" where there is none; static string */
     const char *isa;                  /* instruction set of the kernels */
     int threads;                      /* used by execute; fewer than asked for where the problem is too small */
-    const char *source;               /* who chose: "explicit" or "model" */
-    double model_seconds;             /* the cost model's guess */
-    double error_bound; /* of max |got - exact| / max over outputs of S, S = sum |input * filter| + |bias|; before the
+    const char *source;   /* who chose: "explicit", "record", "near" (a record of another kind of machine, of an older
+                           kernel, or for another number of threads), "model", or "measured" (a race just now) */
+    double model_seconds; /* the cost model's guess */
+    double error_bound;   /* of max |got - exact| / max over outputs of S, S = sum |input * filter| + |bias|; before the
                              last rounding, underflow aside */
     size_t packed_bytes, workspace_bytes;
     int spreads_nonfinite; /* 1: NaN or infinity of the input may reach outputs whose window does not contain it, and

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Measuring: how long plans take beside what the machine allows. */
+/* Measuring: how long plans take beside what the machine allows, and which of them is the fastest. */
 #ifndef DWCONV_TUNE_H
 #define DWCONV_TUNE_H
 
@@ -48,6 +48,59 @@ typedef struct dwc_bench_result {
  * Not for use while anything else runs on the machine. */
 DWC_API dwc_status dwc_bench(const dwc_context *context, dwc_plan *const *plans, int count,
                              const dwc_bench_options *options, dwc_bench_result *results, dwc_error *error);
+
+/* ---- tuning ------------------------------------------------------------------------------------------------------ */
+
+/* Called every few milliseconds with the part of one problem's race that is done, 0..1; nonzero ends it: DWC_STOPPED.
+ */
+typedef int (*dwc_tune_progress)(void *user, double done);
+
+typedef struct dwc_tune_options {
+    dwc_effort effort; /* DWC_EFFORT_MEASURE, _PATIENT or _EXHAUSTIVE */
+    double budget_s;   /* most seconds for the call, all included; 0: as long as the effort takes. With less than the
+                            effort takes the record says that it is not complete; with too little to measure anything
+                            the choice is the model's and nothing is recorded */
+    int resume;        /* 1: where the wisdom has a complete record of this or a higher effort, nothing is raced but
+                            candidates whose kernels have changed since */
+    int strict;        /* 1: DWC_NO_RECORD in place of the model's choice */
+    uint64_t seed;     /* of the random tensors */
+    dwc_tune_progress progress; /* may be NULL */
+    void *user;
+} dwc_tune_options;
+
+/* Measure, no budget, not resumed, not strict, seed 1. */
+DWC_API void dwc_tune_options_init(dwc_tune_options *options);
+
+typedef struct dwc_tune_result {
+    char algo[32];
+    char params[DWC_PARAMS_TEXT_MAX];
+    const char *source; /* "measured", "record" (resumed), "model" (no time to measure); a static string */
+    int complete, tie;  /* 1: the race was decided; others were as fast */
+    int tried, legal;   /* candidates */
+    int rounds;
+    double median_s;      /* of one execution at the choice's worst buffer offset; 0 with "model" */
+    double default_ratio; /* time of the plan that the model would have chosen, over that */
+    double spent_s;
+} dwc_tune_result;
+
+/* Finds the best plan of a problem by racing candidates, on tensors of its own, within the limits of `plan` (NULL: the
+ * defaults, `algo` must be "auto") and for its number of threads, and adds the record to `wisdom` (NULL: it is only
+ * reported). Outputs are compared with the exact result before a candidate is timed; wrong ones are out. Each candidate
+ * runs once per round, in rotating order, at the buffer offset that is its worst; what counts is the ratio to the
+ * leader within each round. One that is over 1 % slower with certainty (97 %) drops out. The model's choice stays
+ * unless another is faster with certainty; of equals the first in fixed order is taken. For several threads only
+ * candidates with the numerics of the plan for one thread are raced; a problem without a record for one thread gets
+ * that one first. DWC_INVALID_ARGUMENT, DWC_NOT_APPLICABLE: as dwc_plan_create; DWC_FILE_ERROR: the wisdom's journal
+ * could not be written, all else is done, and *result is set. Not for use while anything else runs on the machine. */
+DWC_API dwc_status dwc_tune(const dwc_context *context, dwc_wisdom *wisdom, const dwc_problem *problem,
+                            const dwc_plan_options *plan, const dwc_tune_options *options, dwc_tune_result *result,
+                            dwc_error *error);
+
+/* A plan by the wisdom's record if it is of this or a higher effort, else by dwc_tune (its source is "measured"). As
+ * dwc_tune, DWC_FILE_ERROR with the plan made. wisdom should be the context's. */
+DWC_API dwc_status dwc_tune_plan(const dwc_context *context, dwc_wisdom *wisdom, const dwc_problem *problem,
+                                 const dwc_plan_options *plan, const dwc_tune_options *options, dwc_plan **result,
+                                 dwc_error *error);
 
 #ifdef __cplusplus
 }

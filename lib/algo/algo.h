@@ -57,6 +57,8 @@ typedef struct dwci_tensors {
 typedef struct dwci_algo {
     const char *name;               /* stable: recorded in files */
     const char *description;        /* one line */
+    int revision;                   /* 1 or more; to be raised when its speed or its results change: records of earlier
+                                       ones are raced again */
     bool automatic;                 /* the planner may choose it by itself */
     bool in_order;                  /* sums over the taps row by row, left to right: DWC_NUMERICS_DIRECT allows it */
     const char *const *param_names; /* NULL-terminated; NULL: no parameters */

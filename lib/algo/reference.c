@@ -43,6 +43,7 @@ static void run(const dwci_solution *s, const dwci_tensors *t) {
 
 const dwci_algo dwci_algo_reference = {
     .name = "reference",
+    .revision = 1,
     .description = "the definition as plain loops in float64; the oracle, slow",
     .automatic = false,
     .cost = cost,

@@ -289,6 +289,7 @@ static void run(const dwci_solution *s, const dwci_tensors *t) {
 
 const dwci_algo dwci_algo_winograd = {
     .name = "winograd",
+    .revision = 1,
     .description = "minimal filtering down the columns; NHWC, stride 1, 3, 5, 7 or 9 rows of taps",
     .automatic = true,
     .param_names = param_names,

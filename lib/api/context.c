@@ -45,7 +45,8 @@ dwc_status dwc_context_create(const dwc_context_options *options, dwc_context **
     dwc_context made = {.allocator = o->allocator.allocate ? o->allocator : dwci_default_allocator,
                         .log = o->log,
                         .log_user = o->log_user,
-                        .log_topics = o->log_topics};
+                        .log_topics = o->log_topics,
+                        .wisdom = o->wisdom};
     if ((status = dwci_machine_describe(o->topology, &made.machine, error)))
         return status;
     made.machine.isa = o->max_isa < made.machine.best_isa ? o->max_isa : made.machine.best_isa;

@@ -1,16 +1,81 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The limit loops of the kernel tables over several threads. */
+/* What measuring needs: candidates, keys of records, the limit loops of the kernel tables over several threads. */
 #include "dwconv_expert.h"
+#include "core/consult.h"
 #include "core/context.h"
+#include "core/cost.h"
+#include "core/error.h"
 #include "core/plan.h"
 #include "core/registry.h"
 #include "core/threads.h"
+
+#include <string.h>
 
 enum { LINE = 64 };
 
 int dwc_expert_candidates(const dwc_context *context, const dwc_problem *problem, const char *algo,
                           char (*texts)[DWC_PARAMS_TEXT_MAX], int most) {
     return dwci_plan_candidates(context, problem, algo, texts, most);
+}
+
+dwc_status dwc_expert_survey(const dwc_context *context, const dwc_problem *problem, const dwc_plan_options *options,
+                             dwc_candidate *list, int most, int *count, dwc_error *error) {
+    const dwc_plan_options defaults = {.algo = NULL};
+    if (!context || !problem || !list || !count)
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "survey: null pointer");
+    return dwci_plan_survey(context, problem, options ? options : &defaults, list, most, count, error);
+}
+
+dwc_status dwc_expert_plan_measured(const dwc_context *context, const dwc_problem *problem,
+                                    const dwc_plan_options *options, dwc_plan **plan, dwc_error *error) {
+    if (!options || !options->algo || strcmp(options->algo, "auto") == 0)
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "algo: a measured plan needs an algorithm's name");
+    dwc_status status = dwc_plan_create(context, problem, options, plan, error);
+    if (status == DWC_OK)
+        (*plan)->source = "measured";
+    return status;
+}
+
+void dwc_expert_log(const dwc_context *context, unsigned topic, const char *line) {
+    dwci_log(context, topic, "%s", line);
+}
+
+/* The case that records of a plan with these options are about. */
+static dwc_status case_of(const dwc_context *context, const dwc_problem *problem, const dwc_plan_options *options,
+                          dwci_case *c, dwc_error *error) {
+    const dwc_plan_options defaults = {.algo = NULL};
+    if (!context || !problem)
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "%s: null pointer", context ? "problem" : "context");
+    return dwci_plan_case(context, problem, options ? options : &defaults, c, error);
+}
+
+dwc_status dwc_expert_key(const dwc_context *context, const dwc_problem *problem, const dwc_plan_options *options,
+                          char key[DWC_KEY_TEXT_MAX], char machine[DWC_MACHINE_TEXT_MAX], dwc_error *error) {
+    const dwc_plan_options defaults = {.algo = NULL};
+    dwci_case c;
+    dwc_status status = case_of(context, problem, options, &c, error);
+    if (status == DWC_OK && key)
+        dwci_consult_key(&c, options ? options : &defaults, key);
+    if (status == DWC_OK && machine)
+        dwci_consult_machine(&context->machine, machine);
+    return status;
+}
+
+dwc_status dwc_expert_canonical(const dwc_context *context, const dwc_problem *problem, dwc_problem *canonical,
+                                int *streaming, dwc_error *error) {
+    dwci_case c;
+    dwc_status status = case_of(context, problem, NULL, &c, error);
+    if (status == DWC_OK) {
+        *canonical = c.problem;
+        if (streaming)
+            *streaming = dwci_cost_from_memory(&c);
+    }
+    return status;
+}
+
+int dwc_expert_revision(const char *name) {
+    const dwci_algo *algo = dwci_algo_find(name);
+    return algo ? algo->revision : 0;
 }
 
 typedef struct peak_job {

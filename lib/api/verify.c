@@ -17,8 +17,10 @@
 #include "core/memory.h"
 #include "core/plan.h"
 #include "core/threads.h"
+#include "dwconv_expert.h"
 
 #include <float.h>
+#include <inttypes.h>
 #include <math.h>
 
 typedef struct format {
@@ -43,6 +45,7 @@ typedef struct job {
     const dwci_solution *solution;
     dwci_oracle oracle;
     const void *output;
+    int64_t step; /* between the rows that are looked at */
     int judge;       /* 0: look for the largest S only */
     int spread;      /* NaN and infinity may be anywhere: the algorithm spreads what the input has, or may overflow */
     double normwise; /* error_bound * max S, where the promise is not componentwise */
@@ -85,8 +88,8 @@ static void check_share(void *data, int i, int count) {
     const dwc_geometry *g = work->oracle.geometry;
     finding found = {.first_failure = -1};
     int64_t from, to;
-    dwci_share(p->n * g->oh, i, count, &from, &to);
-    for (int64_t row = from; row < to; row++)
+    dwci_share((p->n * g->oh + work->step - 1) / work->step, i, count, &from, &to);
+    for (int64_t row = from * work->step; row < to * work->step && row < p->n * g->oh; row += work->step)
         for (int64_t x = 0; x < g->ow; x++)
             for (int64_t channel = 0; channel < g->oc; channel++) {
                 const int64_t n = row / g->oh, y = row % g->oh, at = dwci_output_index(p, g, n, y, x, channel);
@@ -137,6 +140,13 @@ static finding check(job *work, int threads) {
 
 dwc_status dwc_plan_verify(const dwc_plan *plan, const void *input, const void *filter, const void *bias,
                            const void *output, dwc_verification *result, dwc_error *error) {
+    return dwc_expert_verify_some(plan, input, filter, bias, output, 1, result, error);
+}
+
+dwc_status dwc_expert_verify_some(const dwc_plan *plan, const void *input, const void *filter, const void *bias,
+                                  const void *output, int64_t step, dwc_verification *result, dwc_error *error) {
+    if (step < 1)
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "step: %" PRId64 " is not 1 or more", step);
     if (!plan || !result)
         return dwci_fail(error, DWC_INVALID_ARGUMENT, "%s: null pointer", plan ? "result" : "plan");
     const dwci_solution *s = &plan->solution;
@@ -154,9 +164,9 @@ dwc_status dwc_plan_verify(const dwc_plan *plan, const void *input, const void *
         if (!tensors[i].pointer && tensors[i].elements > 0 && g->output_elements > 0)
             return dwci_fail(error, DWC_INVALID_ARGUMENT, "%s: null pointer", tensors[i].name);
 
-    const int64_t rows = p->n * g->oh;
+    const int64_t rows = (p->n * g->oh - 1) / step + 1;
     const int threads = rows < s->problem_case.threads ? (int)rows : s->problem_case.threads;
-    job work = {.solution = s, .oracle = {p, g, input, filter, bias}, .output = output};
+    job work = {.solution = s, .oracle = {p, g, input, filter, bias}, .output = output, .step = step};
     finding total = {.first_failure = -1};
     if (g->output_elements > 0) {
         work.findings = dwci_allocate(&plan->context->allocator, (size_t)threads * sizeof *work.findings);

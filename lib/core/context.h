@@ -13,6 +13,7 @@ struct dwc_context {
     void *log_user;
     unsigned log_topics;
     dwc_machine machine;
+    const dwc_wisdom *wisdom;  /* NULL: none */
     dwci_binding *binding; /* NULL: threads are not bound */
 };
 

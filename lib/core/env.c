@@ -2,6 +2,7 @@
 /* Environment variables, read only when a program asks for it. The one file of the library with getenv. */
 #include "core/error.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,5 +35,26 @@ dwc_status dwc_context_options_from_env(dwc_context_options *options, dwc_error 
         result.log = dwc_log_to_stderr;
     }
     *options = result;
+    return DWC_OK;
+}
+
+/* Empty variables count as not set, and so does a relative XDG_STATE_HOME, as its specification wants. */
+dwc_status dwc_wisdom_path_from_env(char *path, size_t size, dwc_error *error) {
+    const char *file = getenv("DWC_WISDOM"), *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    int length;
+    if (!path)
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "path: null pointer");
+    char text[4096];
+    if (file && *file)
+        length = snprintf(text, sizeof text, "%s", file);
+    else if (state && *state == '/')
+        length = snprintf(text, sizeof text, "%s/dwconv/wisdom.jsonl", state);
+    else if (home && *home)
+        length = snprintf(text, sizeof text, "%s/.local/state/dwconv/wisdom.jsonl", home);
+    else
+        return dwci_fail(error, DWC_NOT_APPLICABLE, "wisdom: none of DWC_WISDOM, XDG_STATE_HOME and HOME is set");
+    if (length < 0 || (size_t)length >= sizeof text || (size_t)length >= size)
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "size: %zu bytes do not hold a path of %d", size, length);
+    memcpy(path, text, (size_t)length + 1);
     return DWC_OK;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The planner: explicit choice, else the cost model. (Wisdom will come between the two.) */
+/* The planner: explicit choice, else the wisdom, else the cost model.
+ *
+ *     auto: one thread's choice ──> with several threads: the best parameters known for so many that round alike */
+#include "core/consult.h"
 #include "core/cost.h"
 #include "core/error.h"
 #include "core/params.h"
@@ -103,6 +106,27 @@ static dwc_status best_params(const dwci_algo *algo, const dwci_case *c, const d
     return found;
 }
 
+/* What a record's entry has to keep to. */
+typedef struct wish {
+    const dwci_case *problem_case;
+    const dwc_plan_options *options;
+    const dwc_plan *alike; /* NULL, or whose numerics it must have */
+} wish;
+
+static bool acceptable(const dwci_algo *algo, const dwci_params *params, void *user) {
+    const wish *w = user;
+    char why[160];
+    return applies(algo, w->problem_case, why, sizeof why) &&
+           try_params(algo, w->problem_case, params, w->options, why, sizeof why) == DWC_OK &&
+           (!w->alike || dwci_same_numerics(algo, params, w->alike->algo, &w->alike->solution.params));
+}
+
+static void take(dwc_plan *plan, const dwci_choice *choice) {
+    plan->algo = choice->algo;
+    plan->solution.params = choice->params;
+    plan->source = choice->source;
+}
+
 static dwc_status choose_by_model(const dwc_context *context, const dwci_case *one, const dwc_plan_options *options,
                                   dwc_plan *plan, dwc_error *error) {
     double best_seconds = -1;
@@ -136,6 +160,33 @@ static dwc_status choose_by_model(const dwc_context *context, const dwci_case *o
     return plan->algo ? DWC_OK : dwci_fail(error, DWC_NOT_APPLICABLE, "algo: none keeps to the limits (%s)", nearest);
 }
 
+/* The choice for one thread fixes the numerics; several threads look for better parameters. */
+static dwc_status choose(const dwc_context *context, const dwci_case *c, const dwci_case *one,
+                         const dwc_plan_options *options, dwc_plan *plan, dwc_error *error) {
+    dwci_choice choice;
+    wish wanted = {one, options, NULL};
+    if (dwci_consult(context, one, options, acceptable, &wanted, &choice)) {
+        take(plan, &choice);
+    } else {
+        dwc_status status = choose_by_model(context, one, options, plan, error);
+        if (status)
+            return status;
+    }
+    if (c->threads > 1) {
+        dwci_case several = *one;
+        several.threads = c->threads;
+        wanted.alike = plan;
+        if (dwci_consult(context, &several, options, acceptable, &wanted, &choice))
+            take(plan, &choice);
+        else if (strcmp(plan->source, "record") == 0)
+            plan->source = "near";
+    }
+    if (options->effort == DWC_EFFORT_WISDOM && strcmp(plan->source, "record") != 0)
+        return dwci_fail(error, DWC_NO_RECORD, "wisdom: no record for this problem, %d thread%s and machine",
+                         c->threads, c->threads == 1 ? "" : "s");
+    return DWC_OK;
+}
+
 static dwc_status choose_by_name(const dwci_case *c, const dwci_case *one, const dwc_plan_options *options,
                                  dwc_plan *plan, dwc_error *error) {
     char why[160] = "";
@@ -167,6 +218,9 @@ static dwc_status check_options(const dwc_plan_options *options, dwc_error *erro
         return dwci_fail(error, DWC_INVALID_ARGUMENT, "max_error: %g is not a limit", options->max_error);
     if (options->max_workspace < 0)
         return dwci_fail(error, DWC_INVALID_ARGUMENT, "max_workspace: %" PRId64 " is negative", options->max_workspace);
+    if (options->effort != DWC_EFFORT_ESTIMATE && options->effort != DWC_EFFORT_WISDOM)
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "effort: plans are made by estimate or wisdom, not by %s",
+                         dwc_effort_name(options->effort));
     return DWC_OK;
 }
 
@@ -193,6 +247,17 @@ static dwci_case case_of(const dwc_context *context, const dwc_problem *problem,
                        .threads = threads ? threads : context->threads};
 }
 
+dwc_status dwci_plan_case(const dwc_context *context, const dwc_problem *problem, const dwc_plan_options *options,
+                          dwci_case *result, dwc_error *error) {
+    dwci_case c = case_of(context, problem, options->threads);
+    dwc_status status = dwc_problem_geometry(problem, &c.geometry, error);
+    if (status == DWC_OK) {
+        *result = canonical(&c);
+        result->threads = c.threads;
+    }
+    return status;
+}
+
 int dwci_plan_candidates(const dwc_context *context, const dwc_problem *problem, const char *name,
                          char (*texts)[DWC_PARAMS_TEXT_MAX], int most) {
     dwci_params list[MOST_CANDIDATES];
@@ -205,6 +270,59 @@ int dwci_plan_candidates(const dwc_context *context, const dwc_problem *problem,
     for (int i = 0; i < count; i++)
         dwci_params_print(algo, &list[i], texts[i], sizeof texts[i]);
     return count;
+}
+
+/* What a survey is about. */
+typedef struct surveyor {
+    const dwci_case *one, *several;
+    const dwc_plan_options *options;
+    const dwc_plan *alike; /* whose numerics several threads must have; NULL: any */
+} surveyor;
+
+static void weigh(const surveyor *s, const dwci_algo *algo, const dwci_params *params, dwc_candidate *result) {
+    dwci_params_print(algo, params, result->params, sizeof result->params);
+    result->model_s = algo->cost(s->several, params);
+    if (try_params(algo, s->one, params, s->options, result->why, sizeof result->why))
+        return;
+    if (s->alike && !dwci_same_numerics(algo, params, s->alike->algo, &s->alike->solution.params))
+        snprintf(result->why, sizeof result->why, "threads: it rounds otherwise than the choice for one thread");
+    else
+        result->legal = 1;
+}
+
+dwc_status dwci_plan_survey(const dwc_context *context, const dwc_problem *problem, const dwc_plan_options *options,
+                            dwc_candidate *list, int most, int *count, dwc_error *error) {
+    dwci_params params[MOST_CANDIDATES];
+    dwc_plan_options for_one = *options;
+    dwci_case one, several;
+    dwc_plan alike;
+    for_one.threads = 1;
+    for_one.effort = DWC_EFFORT_ESTIMATE;
+    dwc_status status = dwci_plan_case(context, problem, options, &several, error);
+    if (status || (status = dwci_plan_choose(context, problem, &for_one, &alike, error)))
+        return status;
+    one = several;
+    one.threads = 1;
+    const surveyor s = {&one, &several, options, several.threads > 1 ? &alike : NULL};
+    *count = 0;
+    for (int i = 0; i < dwci_algo_count; i++) {
+        const dwci_algo *algo = dwci_algos[i];
+        dwc_candidate none = {.algo = algo->name};
+        if (!algo->automatic)
+            continue;
+        const bool fits = applies(algo, &one, none.why, sizeof none.why);
+        const int candidates = fits ? list_candidates(algo, &one, params) : 0;
+        if (fits && candidates == 0)
+            snprintf(none.why, sizeof none.why, "no parameters by itself for such a problem");
+        if (candidates == 0 && *count < most)
+            list[(*count)++] = none;
+        for (int k = 0; k < candidates && *count < most; k++) {
+            dwc_candidate *result = &list[(*count)++];
+            *result = (dwc_candidate){.algo = algo->name};
+            weigh(&s, algo, &params[k], result);
+        }
+    }
+    return DWC_OK;
 }
 
 dwc_status dwci_plan_choose(const dwc_context *context, const dwc_problem *problem, const dwc_plan_options *options,
@@ -223,7 +341,7 @@ dwc_status dwci_plan_choose(const dwc_context *context, const dwc_problem *probl
                          options->params);
     const dwci_case one = canonical(c);
     status = by_name(options) ? choose_by_name(c, &one, options, plan, error)
-                              : choose_by_model(context, &one, options, plan, error);
+                              : choose(context, c, &one, options, plan, error);
     if (status || (status = prepare_within(plan, options, error)))
         return status;
     plan->model_seconds = plan->algo->cost(c, &s->params);

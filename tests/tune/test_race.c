@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The race, on made-up times: noise as on a shared machine (every time a few per cent off, one in ten much too long,
+ * all of a round slower together), known differences. */
+#include "harness.h"
+#include "tune/limits.h"
+#include "tune/race.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MOST = 32, ROUNDS = 31 };
+
+typedef struct simulation {
+    dwt_rng rng;
+    double factors[MOST]; /* true times */
+    double noise, spikes; /* of single times: their spread, and how often they are much too long */
+    double weather;       /* of the present round */
+    int calls, measured[MOST], stop_after;
+} simulation;
+
+/* 0..1 */
+static double uniform(dwt_rng *rng) {
+    return 0.5 * (1 + dwt_signed_unit(rng));
+}
+
+static double measure(void *user, int candidate) {
+    simulation *s = user;
+    s->calls++;
+    s->measured[candidate]++;
+    const double spike = uniform(&s->rng) < s->spikes ? 1 + uniform(&s->rng) : 1;
+    return 1e-4 * s->factors[candidate] * s->weather * spike * (1 + s->noise * (2 * uniform(&s->rng) - 1));
+}
+
+static int next_round(void *user, int rounds) {
+    simulation *s = user;
+    s->weather = 1 + 0.5 * uniform(&s->rng);
+    return s->stop_after > 0 && rounds >= s->stop_after;
+}
+
+static dwct_race_outcome race(simulation *s, int count, int preferred, dwct_race_result *results) {
+    static double samples[MOST * (2 * ROUNDS + 1)];
+    const dwct_race r = {
+        .count = count, .preferred = preferred, .rounds = ROUNDS, .measure = measure, .stop = next_round, .user = s};
+    s->weather = 1;
+    s->calls = 0;
+    memset(s->measured, 0, sizeof s->measured);
+    return dwct_race_run(&r, samples, results);
+}
+
+static simulation equal(uint64_t seed) {
+    simulation s = {.noise = 0.03, .spikes = 0.1};
+    s.rng.state = seed;
+    for (int i = 0; i < MOST; i++)
+        s.factors[i] = 1;
+    return s;
+}
+
+/* Ranks of the interval, from tables of the sign test. */
+static void test_interval(void **state) {
+    (void)state;
+    static const struct {
+        int count, low, high; /* from 1 */
+    } known[] = {{1, 1, 1}, {6, 1, 6}, {7, 1, 7}, {9, 1, 9}, {12, 2, 11}, {31, 10, 22}, {61, 22, 40}, {101, 40, 62}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        double values[128], median, low, high;
+        for (int k = 0; k < known[i].count; k++)
+            values[k] = (k * 37) % known[i].count + 1;
+        dwct_median_interval(values, known[i].count, &median, &low, &high);
+        assert_true(median == (known[i].count + 1) / 2.0);
+        assert_true(low == known[i].low && high == known[i].high);
+    }
+}
+
+/* How often the interval holds the true median. */
+static void test_coverage(void **state) {
+    (void)state;
+    dwt_rng rng = {dwt_args.seed};
+    int held = 0;
+    for (int run = 0; run < 2000; run++) {
+        double values[ROUNDS], median, low, high;
+        for (int i = 0; i < ROUNDS; i++)
+            values[i] = exp(3 * uniform(&rng));
+        dwct_median_interval(values, ROUNDS, &median, &low, &high);
+        held += low <= exp(1.5) && exp(1.5) <= high;
+    }
+    assert_in_range(held, 0.96 * 2000, 0.985 * 2000);
+}
+
+static void test_equals_tie(void **state) {
+    (void)state;
+    int ties = 0, kept = 0;
+    for (int run = 0; run < 200; run++) {
+        simulation s = equal(1000 * dwt_args.seed + (uint64_t)run);
+        dwct_race_result results[MOST];
+        const dwct_race_outcome o = race(&s, 12, 5, results);
+        assert_true(o.complete && !o.stopped && o.rounds >= ROUNDS);
+        ties += o.tie;
+        kept += o.choice == 5;
+    }
+    assert_true(ties >= 198);
+    assert_true(kept >= 180);
+}
+
+/* Of equals without a preferred one the first is taken, or one that looked over 1 % faster. */
+static void test_fixed_order(void **state) {
+    (void)state;
+    int first = 0;
+    for (int run = 0; run < 100; run++) {
+        simulation s = equal(1000 * dwt_args.seed + (uint64_t)run);
+        dwct_race_result results[MOST];
+        s.noise = 0.004;
+        first += race(&s, 8, -1, results).choice == 0;
+    }
+    assert_true(first >= 95);
+}
+
+static void test_slower_is_not_chosen(void **state) {
+    (void)state;
+    int wrong = 0, dropped = 0;
+    for (int run = 0; run < 200; run++) {
+        simulation s = equal(1000 * dwt_args.seed + (uint64_t)run);
+        dwct_race_result results[MOST];
+        s.factors[0] = 1.03; /* first in order, and preferred */
+        const dwct_race_outcome o = race(&s, 2, 0, results);
+        wrong += o.choice == 0;
+        dropped += !results[0].survived;
+        assert_true(results[o.choice].ratio == 1);
+    }
+    assert_true(wrong <= 10);
+    assert_true(dropped >= 100);
+}
+
+/* Much slower ones leave early and cost little; what was seen of them is reported. */
+static void test_early_exit(void **state) {
+    (void)state;
+    simulation s = equal(dwt_args.seed);
+    dwct_race_result results[MOST];
+    s.noise = 0.01;
+    s.spikes = 0;
+    for (int i = 1; i < 20; i++)
+        s.factors[i] = 1.5 + 0.1 * i;
+    const dwct_race_outcome o = race(&s, 20, -1, results);
+    assert_int_equal(o.choice, 0);
+    assert_true(o.complete && !o.tie);
+    assert_true(s.calls <= 20 * 16);
+    for (int i = 1; i < 20; i++) {
+        assert_false(results[i].survived);
+        assert_int_equal(results[i].rounds, s.measured[i] - 1);
+        assert_true(results[i].low > 1.01 && results[i].low <= results[i].ratio && results[i].ratio <= results[i].high);
+        assert_true(fabs(results[i].ratio / s.factors[i] - 1) < 0.02);
+        assert_true(results[i].min_s > 0 && results[i].min_s <= results[i].median_s);
+    }
+}
+
+/* The preferred one is measured for half of the rounds at least, so that its ratio means something. */
+static void test_preferred_stays_long(void **state) {
+    (void)state;
+    simulation s = equal(dwt_args.seed);
+    dwct_race_result results[MOST];
+    s.factors[3] = 2;
+    const dwct_race_outcome o = race(&s, 5, 3, results);
+    assert_true(o.choice != 3);
+    assert_true(results[3].rounds >= ROUNDS / 2 && !results[3].survived);
+}
+
+static void test_alone(void **state) {
+    (void)state;
+    simulation s = equal(dwt_args.seed);
+    dwct_race_result results[MOST];
+    const dwct_race_outcome o = race(&s, 1, 0, results);
+    assert_true(o.choice == 0 && o.complete && !o.tie && o.rounds >= 7);
+    assert_true(results[0].survived && results[0].median_s > 0);
+}
+
+static void test_stop(void **state) {
+    (void)state;
+    simulation s = equal(dwt_args.seed);
+    dwct_race_result results[MOST];
+    s.stop_after = 4;
+    const dwct_race_outcome o = race(&s, 3, -1, results);
+    assert_true(o.stopped && o.rounds == 4 && !o.complete);
+}
+
+/* Time is up in the middle of a round: that round does not count. */
+static double slow_measure(void *user, int candidate) {
+    const double start = dwct_seconds();
+    while (dwct_seconds() < start + 1e-3)
+        ;
+    return measure(user, candidate);
+}
+
+static void test_end(void **state) {
+    (void)state;
+    simulation s = equal(dwt_args.seed);
+    dwct_race_result results[MOST];
+    double samples[3 * (2 * ROUNDS + 1)];
+    dwct_race r = {.count = 3, .preferred = 2, .rounds = ROUNDS, .measure = slow_measure, .user = &s};
+    s.weather = 1;
+    r.end_s = dwct_seconds() + 0.0145;
+    dwct_race_outcome o = dwct_race_run(&r, samples, results);
+    assert_true(!o.complete && !o.tie && o.rounds >= 1 && o.rounds < ROUNDS);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(results[i].rounds, o.rounds);
+    r.end_s = dwct_seconds() - 1;
+    o = dwct_race_run(&r, samples, results);
+    assert_true(!o.complete && o.rounds == 0 && o.choice == 2);
+}
+
+int main(int argc, char **argv) {
+    dwt_begin(argc, argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_interval),
+        cmocka_unit_test(test_coverage),
+        cmocka_unit_test(test_equals_tie),
+        cmocka_unit_test(test_fixed_order),
+        cmocka_unit_test(test_slower_is_not_chosen),
+        cmocka_unit_test(test_early_exit),
+        cmocka_unit_test(test_preferred_stays_long),
+        cmocka_unit_test(test_alone),
+        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The race: which of several candidates is the fastest, and how sure is that?
+ *
+ *     round        0 (not counted)   1        2        3   ...
+ *     in order     0 1 2 3           1 2 3 0  2 3 0    3 0         candidate 1 dropped out after round 2
+ *
+ * Every candidate runs once per round, so that what disturbs the machine disturbs all alike. What counts is the ratio
+ * of its time to the leader's *within each round*: its median, with an interval from the order statistics. Times as
+ * such are reported, never compared. */
+#ifndef DWC_TUNE_RACE_H
+#define DWC_TUNE_RACE_H
+
+#include "dwconv.h"
+
+enum { DWCT_RACE_CANDIDATES = 256, DWCT_RACE_ROUNDS = 256 }; /* at most */
+
+typedef struct dwct_race_result {
+    int rounds;              /* that it ran in */
+    double ratio, low, high; /* its time over the choice's: median and interval (97 %; of fewer than 7 rounds the
+                                extremes) */
+    double median_s, min_s;
+    int survived;
+} dwct_race_result;
+
+typedef struct dwct_race {
+    int count;     /* candidates, in the order that breaks ties */
+    int preferred; /* stays the choice unless another is faster with certainty; -1: none */
+    int rounds;    /* that decide it; up to twice as many where the preferred one seems slower, but may not be */
+    double end_s;  /* on dwct_seconds' clock: then it ends, undecided; 0: never */
+    /* Seconds of a candidate. */
+    double (*measure)(void *user, int candidate);
+    /* Called after each round with the number of rounds done; nonzero ends the race at once. May be NULL. */
+    int (*stop)(void *user, int rounds);
+    void *user;
+} dwct_race;
+
+typedef struct dwct_race_outcome {
+    int choice;
+    int rounds;
+    int complete; /* it was decided before the time was up */
+    int tie;      /* others that are not certainly over 1 % slower remain */
+    int stopped;
+} dwct_race_outcome;
+
+/* Runs a race. samples: room for dwct_race_samples(count, rounds) numbers. */
+int dwct_race_samples(int count, int rounds);
+dwct_race_outcome dwct_race_run(const dwct_race *race, double *samples, dwct_race_result *results);
+
+/* Median of values (which it sorts) and its interval with at least 97 % confidence if there are 7 or more. Source:
+ * order statistics of the median, e.g. Conover, Practical Nonparametric Statistics, 3.2. */
+void dwct_median_interval(double *values, int count, double *median, double *low, double *high);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tensors of one problem as callers may have them, and plans that run on them.
+ *
+ *     copies of   | input, filter's bytes | gap | output | gap |   input at 16 modulo 64, output k*4096 + offset behind
+ *
+ * Warm: the present copy only, and each window follows an execution that is not timed, unless one takes so long that
+ * this makes no difference; other copies are other places in memory, whose pages may lie in the caches otherwise. Cold:
+ * as many copies as take twice the last cache, each execution on the next one. */
+#ifndef DWC_TUNE_WORKLOAD_H
+#define DWC_TUNE_WORKLOAD_H
+
+#include "dwconv.h"
+
+typedef struct dwct_workload {
+    const dwc_context *context;
+    dwc_problem problem;
+    dwc_geometry geometry;
+    int cold;
+    char *memory, *filter, *bias;
+    int64_t copy_bytes, copies, next_copy;
+    int64_t read_bytes, write_bytes; /* of one execution */
+} dwct_workload;
+
+enum { DWCT_PAGE = 4096, DWCT_LINE = 64, DWCT_MISALIGNMENT = 16 };
+
+/* Random tensors, first touched as `plan` would, at so many places (as far as that takes no time worth mentioning;
+ * cold: of no meaning). To be released whether it succeeds or not. */
+dwc_status dwct_workload_create(dwct_workload *w, const dwc_context *context, const dwc_plan *plan, int cold,
+                                int places, uint64_t seed, dwc_error *error);
+void dwct_workload_release(dwct_workload *w);
+
+/* Bytes that it fills with random numbers. */
+int64_t dwct_workload_bytes(const dwc_context *context, const dwc_geometry *g, int cold, int places);
+
+char *dwct_input(const dwct_workload *w, int64_t copy);
+char *dwct_output(const dwct_workload *w, int64_t copy, int offset);
+
+/* Goes on to the next copy, 0, 1, ... and again; returns the one before. */
+int64_t dwct_next_copy(dwct_workload *w);
+
+/* A plan with its packed filter and workspace. */
+typedef struct dwct_runner {
+    const dwc_plan *plan;
+    dwc_plan_info info;
+    void *packed, *workspace;
+    double first_s; /* of the first execution */
+    int executions; /* per window */
+    int is_long;    /* no execution before a window */
+} dwct_runner;
+
+/* To be released whether it succeeds or not. */
+dwc_status dwct_runner_create(dwct_runner *r, const dwct_workload *w, const dwc_plan *plan, dwc_error *error);
+void dwct_runner_release(dwct_runner *r, const dwct_workload *w);
+
+/* Executes on copy 0, to be called before any window. */
+dwc_status dwct_execute_first(const dwct_workload *w, dwct_runner *r, int offset, dwc_error *error);
+
+/* Seconds per execution of one window. */
+double dwct_window(dwct_workload *w, const dwct_runner *r, int offset);
+
+/* Sets r->executions so that a window is long enough for the clock; returns the seconds of one execution. */
+double dwct_choose_executions(dwct_workload *w, dwct_runner *r, int offset);
+
+/* Status and text of a failure, as the library's own. */
+dwc_status dwct_fail(dwc_error *error, dwc_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+dwc_status dwct_no_memory(dwc_error *error, int64_t bytes);
+
+#endif
