@@ -26,13 +26,37 @@ int fail_file(cli_failure *failure, const char *path, const char *what, int erro
 }
 
 int fail_library(cli_failure *failure, const char *where, const dwc_error *error) {
-    int usage = error->status == DWC_INVALID_ARGUMENT || error->status == DWC_NOT_APPLICABLE;
-    return fail(failure, usage ? EXIT_USAGE : EXIT_FAILED, "%s%s%s", where ? where : "", where ? ": " : "",
-                error->message);
+    const dwc_status status = error->status;
+    const int usage = status == DWC_INVALID_ARGUMENT || status == DWC_NOT_APPLICABLE;
+    return fail(failure,
+                usage                   ? EXIT_USAGE
+                : status == DWC_STOPPED ? EXIT_STOPPED
+                                        : EXIT_FAILED,
+                "%s%s%s", where ? where : "", where ? ": " : "", error->message);
 }
 
-int cli_context(const common_options *common, int threads, dwc_isa max_isa, dwc_context **context, unsigned *log_topics,
-                cli_failure *failure) {
+void cli_say(const cli_failure *failure, const char *text) {
+    char line[4 * sizeof failure->text];
+    char *end = line;
+    for (const unsigned char *at = (const unsigned char *)text; *at && end + 5 < line + sizeof line; at++)
+        end += sprintf(end, *at < 32 || *at == 127 ? "\\x%02x" : "%c", *at);
+    *end = 0;
+    fprintf(stderr, "dwconv%s%s: %s\n", failure->command ? " " : "", failure->command ? failure->command : "", line);
+}
+
+void cli_warn(const cli_failure *failure, const char *format, ...) {
+    static const char kind[] = "warning: ";
+    char text[sizeof failure->text];
+    va_list arguments;
+    memcpy(text, kind, sizeof kind);
+    va_start(arguments, format);
+    vsnprintf(text + sizeof kind - 1, sizeof text - sizeof kind + 1, format, arguments);
+    va_end(arguments);
+    cli_say(failure, text);
+}
+
+int cli_context(const common_options *common, int threads, dwc_isa max_isa, const dwc_wisdom *wisdom,
+                dwc_context **context, unsigned *log_topics, cli_failure *failure) {
     dwc_context_options options;
     dwc_error error;
     dwc_context_options_init(&options);
@@ -42,6 +66,7 @@ int cli_context(const common_options *common, int threads, dwc_isa max_isa, dwc_
         options.threads = threads;
     if (max_isa)
         options.max_isa = max_isa;
+    options.wisdom = wisdom;
     if (common->verbose) {
         options.log = dwc_log_to_stderr;
         options.log_topics = DWC_LOG_ALL;

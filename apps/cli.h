@@ -10,9 +10,10 @@
 
 #include "dwconv.h"
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_STOPPED = 75 };
 
 typedef struct cli_failure {
+    const char *command; /* that runs; NULL: none yet */
     int code;
     char text[9000]; /* two paths of 4096 bytes and what is said about them */
 } cli_failure;
@@ -23,8 +24,16 @@ int fail(cli_failure *failure, int code, const char *format, ...) __attribute__(
 /* "PATH: cannot WHAT: text of the error number", EXIT_FAILED: for files that cannot be opened, read or written. */
 int fail_file(cli_failure *failure, const char *path, const char *what, int error_number);
 
-/* An error of the library, after "WHERE: " unless where is NULL. Bad arguments are EXIT_USAGE, all else EXIT_FAILED. */
+/* An error of the library, after "WHERE: " unless where is NULL. Bad arguments are EXIT_USAGE, a stop on request is
+ * EXIT_STOPPED, all else EXIT_FAILED. */
 int fail_library(cli_failure *failure, const char *where, const dwc_error *error);
+
+/* Prints "dwconv COMMAND: text" to standard error as exactly one line, whatever bytes a file name holds, in one
+ * write. */
+void cli_say(const cli_failure *failure, const char *text);
+
+/* The same at once for "warning: TEXT", where work goes on. */
+void cli_warn(const cli_failure *failure, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Options every command has; the first member of each command's options. */
 typedef struct common_options {
@@ -43,12 +52,12 @@ typedef struct cli_command {
     int (*run)(cli_failure *failure);
 } cli_command;
 
-extern const cli_command conv_command, bench_command, info_command, check_command;
+extern const cli_command conv_command, bench_command, tune_command, wisdom_command, info_command, check_command;
 
 /* A context from the defaults, the environment and the options, in this order. threads 0 and max_isa 0: not given.
- * log_topics (may be NULL) tells what the user wants to hear about. */
-int cli_context(const common_options *common, int threads, dwc_isa max_isa, dwc_context **context, unsigned *log_topics,
-                cli_failure *failure);
+ * wisdom: for its plans, may be NULL. log_topics (may be NULL) tells what the user wants to hear about. */
+int cli_context(const common_options *common, int threads, dwc_isa max_isa, const dwc_wisdom *wisdom,
+                dwc_context **context, unsigned *log_topics, cli_failure *failure);
 
 /* Flushes stdout; EXIT_FAILED if anything written there was lost. */
 int cli_flush_output(cli_failure *failure);

@@ -12,6 +12,7 @@
 #include "options.h"
 #include "progress.h"
 #include "rows.h"
+#include "wisdom_use.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -19,12 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { most_problems = 512, most_plans = 256, most_offsets = 64 };
-
-typedef struct word_list {
-    const char *words[most_problems];
-    int count;
-} word_list;
+enum { most_plans = 256, most_offsets = 64 };
 
 typedef struct offset_list {
     int offsets[most_offsets];
@@ -33,9 +29,9 @@ typedef struct offset_list {
 
 typedef struct bench_options {
     common_options common;
-    word_list problems;
-    const char *shapes, *algo, *params, *output;
-    layer_variants variants;
+    layer_source source;
+    const char *algo, *params, *output;
+    wisdom_options wisdom;
     int64_t threads;
     int isa, cold, verify, format;
     offset_list offsets;
@@ -43,14 +39,6 @@ typedef struct bench_options {
 } bench_options;
 
 static bench_options options = {.algo = "auto", .threads = 1, .min_seconds = 0.05};
-
-static int option_words(const cli_option *option, const char *text, void *value, cli_failure *failure) {
-    word_list *list = value;
-    if (list->count == most_problems)
-        return fail(failure, EXIT_USAGE, "%s: more than %d", option->name, most_problems);
-    list->words[list->count++] = text;
-    return EXIT_DONE;
-}
 
 static int option_offsets(const cli_option *option, const char *text, void *value, cli_failure *failure) {
     offset_list *list = value;
@@ -85,16 +73,11 @@ static const cli_choice formats[] = {{"table", ROWS_TABLE}, {"csv", ROWS_CSV}, {
 #define AT(field) .offset = offsetof(bench_options, field)
 
 static const cli_option table[] = {
-    {"PROBLEM...", "PROBLEM...", "problems, such as f32:nhwc:n1:56x56x128:k3x3", option_words, AT(problems),
-     .repeated = 1},
-    {"--shapes", "FILE", "layers from a CSV file with the header\nnetwork,layer,H,W,C,kh,kw,sh,sw,dh,dw,M,padding",
-     option_text, AT(shapes)},
-    {"--batch", "N,...", "batch sizes of the shape file's layers [1]", option_batches, AT(variants)},
-    {"--dtype", "f16|bf16|f32|f64,...", "element types of the shape file's layers [f32]", option_dtypes, AT(variants)},
-    {"--layout", "nhwc|nchw,...", "layouts of the shape file's layers [nhwc]", option_layouts, AT(variants)},
+    OPTIONS_LAYERS(offsetof(bench_options, source)),
     {"--algo", "auto|all|NAME,...", "algorithms; one that does not apply gives no row [auto]", option_text, AT(algo)},
     {"--params", "all|LIST;...", "parameters of the one algorithm named: a row for each\nlist, or for every candidate",
      option_text, AT(params)},
+    OPTIONS_WISDOM(offsetof(bench_options, wisdom)),
     {"--threads", "N", "threads [1]", option_integer, AT(threads), .minimum = 1, .maximum = DWC_MAX_THREADS},
     {"--isa", "NAME", "no better instruction set than this (dwconv info)", option_isa, AT(isa)},
     {"--cache", "warm|cold", "warm: the same tensors again; cold: tensors that have\nleft the caches [warm]",
@@ -112,8 +95,10 @@ static const cli_option table[] = {
 };
 
 typedef struct bench_run {
+    wisdom_file wisdom;
     dwc_context *context;
     layer_list layers;
+    progress bar;
     row_writer writer;
     int64_t failed;
 } bench_run;
@@ -132,7 +117,10 @@ static int add_plan(bench_run *run, const dwc_problem *problem, const char *algo
     dwc_error error;
     if (list->count == most_plans)
         return fail(failure, EXIT_USAGE, "more than %d rows for one problem", most_plans);
-    dwc_status status = dwc_plan_create(run->context, problem, &choice, &list->plans[list->count], &error);
+    dwc_plan **plan = &list->plans[list->count];
+    dwc_status status = strcmp(algo, "auto")
+                            ? dwc_plan_create(run->context, problem, &choice, plan, &error)
+                            : wisdom_plan(&run->wisdom, run->context, problem, &choice, plan, &error, failure);
     list->count += status == DWC_OK;
     return status && status != DWC_NOT_APPLICABLE ? fail_library(failure, NULL, &error) : EXIT_DONE;
 }
@@ -204,6 +192,7 @@ static int bench_layer(bench_run *run, const layer *l, cli_failure *failure) {
         bench_row row = {.network = l->network, .layer = l->name, .cold = options.cold, .result = &results[i]};
         dwc_plan_get_info(list.plans[i], &row.plan);
         run->failed += results[i].verified && !results[i].verification.passed;
+        progress_hide(&run->bar);
         code = rows_write(&run->writer, &row, failure);
     }
     for (int i = 0; i < list.count; i++)
@@ -212,38 +201,40 @@ static int bench_layer(bench_run *run, const layer *l, cli_failure *failure) {
 }
 
 static int bench_layers(bench_run *run, cli_failure *failure) {
-    progress bar;
     int code = EXIT_DONE;
-    progress_start(&bar, "problems", run->layers.count, 0);
+    progress_start(&run->bar, "problems", run->layers.count, 0);
     for (int64_t i = 0; i < run->layers.count && !code; i++) {
         code = bench_layer(run, &run->layers.layers[i], failure);
-        progress_update(&bar, (double)(i + 1) / (double)run->layers.count);
+        progress_update(&run->bar, (double)(i + 1) / (double)run->layers.count);
     }
-    progress_finish(&bar);
+    progress_finish(&run->bar);
     return code;
 }
 
+/* Is "auto" among the algorithms? */
+static int wants_auto(void) {
+    for (const char *at = options.algo; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strcspn(at, ",") == 4 && !strncmp(at, "auto", 4))
+            return 1;
+    }
+    return 0;
+}
+
 static int read_layers(bench_run *run, cli_failure *failure) {
-    const layer_variants *v = &options.variants;
     if (options.params && (!strcmp(options.algo, "all") || !strcmp(options.algo, "auto") || strchr(options.algo, ',')))
         return fail(failure, EXIT_USAGE, "--params: goes with one algorithm's name in --algo");
-    if (!options.problems.count && !options.shapes)
-        return fail(failure, EXIT_USAGE, "no problem given: PROBLEM... or --shapes FILE");
-    if (!options.shapes && (v->batch_count || v->dtype_count || v->layout_count))
-        return fail(failure, EXIT_USAGE, "--batch, --dtype and --layout go with --shapes");
-    for (int i = 0; i < options.problems.count; i++) {
-        int code = layers_add_text(&run->layers, options.problems.words[i], failure);
-        if (code)
-            return code;
-    }
-    return options.shapes ? layers_add_file(&run->layers, options.shapes, v, failure) : EXIT_DONE;
+    return layers_read(&run->layers, &options.source, failure);
 }
 
 static int run_bench(cli_failure *failure) {
     bench_run run = {0};
     int code = read_layers(&run, failure);
     if (!code)
-        code = cli_context(&options.common, (int)options.threads, (dwc_isa)options.isa, &run.context, NULL, failure);
+        code = wisdom_open(&run.wisdom, &options.wisdom, wants_auto(), failure);
+    if (!code)
+        code = cli_context(&options.common, (int)options.threads, (dwc_isa)options.isa, run.wisdom.wisdom, &run.context,
+                           NULL, failure);
     if (!code)
         code = rows_open(&run.writer, (row_format)options.format, options.output, failure);
     if (!code)
@@ -255,6 +246,7 @@ static int run_bench(cli_failure *failure) {
     if (!code && run.failed)
         code = fail(failure, EXIT_FAILED, "%" PRId64 " rows failed the verification", run.failed);
     dwc_context_destroy(run.context);
+    wisdom_close(&run.wisdom, failure);
     layers_free(&run.layers);
     return code;
 }

@@ -183,12 +183,12 @@ static int check_one(check_run *run, const dwc_problem *problem, int threads, cl
 /* A context for each instruction set this machine has and the library has kernels for. */
 static int make_contexts(check_run *run, cli_failure *failure) {
     dwc_context *context;
-    if (cli_context(&options.common, (int)options.threads, DWC_ISA_BEST, &context, NULL, failure))
+    if (cli_context(&options.common, (int)options.threads, DWC_ISA_BEST, NULL, &context, NULL, failure))
         return failure->code;
     dwc_isa best = dwc_context_machine(context)->isa;
     dwc_context_destroy(context);
     for (int isa = DWC_ISA_BASELINE; isa <= (int)best && run->sets < most_sets; isa++) {
-        if (cli_context(&options.common, (int)options.threads, (dwc_isa)isa, &context, NULL, failure))
+        if (cli_context(&options.common, (int)options.threads, (dwc_isa)isa, NULL, &context, NULL, failure))
             return failure->code;
         if ((int)dwc_context_machine(context)->isa == isa)
             run->contexts[run->sets++] = context;

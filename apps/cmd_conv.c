@@ -5,9 +5,12 @@
  *
  * Everything that can be wrong with the arguments is found before the output file is created. */
 #include "cli.h"
+#include "json_line.h"
 #include "npy.h"
 #include "options.h"
+#include "plan_limits.h"
 #include "stream.h"
+#include "wisdom_use.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -28,10 +31,8 @@ typedef struct conv_options {
     int layout, dtype, activation; /* dwc_layout, dwc_dtype or 0, dwc_activation */
     const char *algo;
     dwc_isa isa;
-    int numerics; /* dwc_numerics */
-    double max_error;
-    int64_t max_workspace; /* -1: no limit */
-    int strict_nonfinite;
+    wisdom_options wisdom;
+    plan_limits limits;
     int64_t threads, chunk_images, memory;
     int force, json;
 } conv_options;
@@ -42,14 +43,12 @@ static conv_options options = {
     .padding = {DWC_SAME, {0}},
     .layout = DWC_NHWC,
     .algo = "auto",
-    .max_workspace = -1,
     .memory = INT64_C(1) << 30,
 };
 
 static const cli_choice layouts[] = {{"NHWC", DWC_NHWC}, {"NCHW", DWC_NCHW}, {NULL, 0}};
 static const cli_choice dtypes[] = {
     {"bf16", DWC_BF16}, {"f16", DWC_F16}, {"f32", DWC_F32}, {"f64", DWC_F64}, {NULL, 0}};
-static const cli_choice numerics[] = {{"any", DWC_NUMERICS_ANY}, {"direct", DWC_NUMERICS_DIRECT}, {NULL, 0}};
 static const cli_choice activations[] = {
     {"none", DWC_NO_ACTIVATION}, {"relu", DWC_RELU}, {"relu6", DWC_RELU6}, {NULL, 0}};
 
@@ -84,17 +83,8 @@ static const cli_option table[] = {
     {"--dtype", "bf16|f16|f32|f64", "element type the files must have; bf16 is stored as V2\nand needs this option",
      option_choose, AT(dtype), .choices = dtypes},
     {"--algo", "auto|NAME", "algorithm; 'dwconv info --algos' lists them [auto]", option_text, AT(algo)},
-    {"--numerics", "any|direct", "roundings: of any algorithm, or those of 'direct' alone\n[any]", option_choose,
-     AT(numerics), .choices = numerics},
-    {"--max-error", "E",
-     "no algorithm with a larger error bound: of the largest\ndifference from the exact result, relative to the "
-     "largest\n"
-     "sum of |input * filter| [1e-5, f64 1e-13; with the name\nof an algorithm: none]",
-     option_positive, AT(max_error)},
-    {"--max-workspace", "BYTES", "no algorithm that needs more scratch memory, such as 0,\n500K or 2Mi", option_bytes,
-     AT(max_workspace)},
-    {"--strict-nonfinite", NULL, "no algorithm that may spread NaN and infinity beyond the\nwindows that contain them",
-     option_flag, AT(strict_nonfinite)},
+    OPTIONS_WISDOM(offsetof(conv_options, wisdom)),
+    OPTIONS_LIMITS(offsetof(conv_options, limits)),
     {"--isa", "NAME", "use no better instruction set than this: baseline,\navx2, avx512, best [best]", option_isa,
      AT(isa)},
     {"--threads", "N", "threads [one per core]", option_integer, AT(threads), .minimum = 1, .maximum = DWC_MAX_THREADS},
@@ -113,6 +103,7 @@ typedef struct conv_run {
     npy_header headers[3];
     void *filter, *bias;
     output_file output;
+    wisdom_file wisdom;
     dwc_context *context;
     unsigned log_topics;
     dwc_plan *plan; /* of the whole batch: tells algorithm and parameters, is not executed */
@@ -185,20 +176,20 @@ static int make_problem(conv_run *run, cli_failure *failure) {
 static int make_plan(conv_run *run, cli_failure *failure) {
     split_request *request = &run->job.request;
     dwc_plan_options *piece = &request->plan;
-    if (cli_context(&options.common, (int)options.threads, options.isa, &run->context, &run->log_topics, failure))
+    const int by_itself = strcmp(options.algo, "auto") == 0;
+    if (wisdom_open(&run->wisdom, &options.wisdom, by_itself, failure) ||
+        cli_context(&options.common, (int)options.threads, options.isa, run->wisdom.wisdom, &run->context,
+                    &run->log_topics, failure))
         return failure->code;
     request->context = run->context;
     request->memory = options.memory;
     request->chunk_images = options.chunk_images;
     dwc_plan_options_init(piece);
     piece->algo = options.algo;
-    piece->numerics = (dwc_numerics)options.numerics;
-    piece->max_error = options.max_error;
-    piece->max_workspace = options.max_workspace == 0 ? 1 : options.max_workspace < 0 ? 0 : options.max_workspace;
-    piece->strict_nonfinite = options.strict_nonfinite;
-    piece->bands = strcmp(options.algo, "auto") == 0; /* the result must not depend on the pieces */
+    plan_limits_set(&options.limits, piece);
+    piece->bands = by_itself; /* the result must not depend on the pieces */
     dwc_error error;
-    if (dwc_plan_create(run->context, &request->problem, piece, &run->plan, &error))
+    if (wisdom_plan(&run->wisdom, run->context, &request->problem, piece, &run->plan, &error, failure))
         return fail_library(failure, NULL, &error);
     dwc_plan_get_info(run->plan, &run->info);
     piece->algo = run->info.algo;
@@ -283,10 +274,7 @@ static int print_json(const conv_run *run, const char *problem, int threads, cli
                   "images", (json_int_t)run->job.request.problem.n, "seconds", run->seconds, "compute_seconds",
                   report->compute_seconds, "read_seconds", report->read_seconds, "write_seconds", report->write_seconds,
                   "gbps", gigabytes_per_second(run), "source", run->info.source);
-    int failed = !object || json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    json_decref(object);
-    printf("\n");
-    return failed && !ferror(stdout) ? fail(failure, EXIT_FAILED, "out of memory for the report") : EXIT_DONE;
+    return json_line(object, failure);
 }
 
 static int print_report(const conv_run *run, cli_failure *failure) {
@@ -306,7 +294,7 @@ static int print_report(const conv_run *run, cli_failure *failure) {
     return EXIT_DONE;
 }
 
-static void close_all(conv_run *run) {
+static void close_all(conv_run *run, cli_failure *failure) {
     output_discard(&run->output);
     dwc_plan_destroy(run->plan);
     if (run->context) {
@@ -314,6 +302,7 @@ static void close_all(conv_run *run) {
         dwc_release(run->context, run->bias);
     }
     dwc_context_destroy(run->context);
+    wisdom_close(&run->wisdom, failure);
     for (int i = 0; i < 3; i++)
         input_close(&run->inputs[i]);
 }
@@ -335,7 +324,7 @@ static int run_steps(conv_run *run, cli_failure *failure) {
 static int run_conv(cli_failure *failure) {
     static conv_run run;
     int code = run_steps(&run, failure);
-    close_all(&run);
+    close_all(&run, failure);
     return code;
 }
 

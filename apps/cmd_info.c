@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `dwconv info`: what this build and this machine are; as text or as one JSON object.
  *
- *     sections: program (always), --machine, --algos, --env; all of them when none is asked for
+ *     sections: program (always), --machine, --algos, --env, --wisdom; all of them when none is asked for
  *
  * Each section is collected as a JSON object first; the text is printed from it, so that both say the same. */
 #define _GNU_SOURCE
 #include "cli.h"
 #include "options.h"
+#include "wisdom_use.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@
 
 typedef struct info_options {
     common_options common;
-    int algos, machine, env, json;
+    int algos, machine, env, wisdom, json;
 } info_options;
 
 static info_options options;
@@ -26,12 +27,13 @@ static const cli_option table[] = {
     {"--algos", NULL, "the algorithms", option_flag, AT(algos)},
     {"--machine", NULL, "processor, instruction sets, caches, cores", option_flag, AT(machine)},
     {"--env", NULL, "the DWC_ environment variables and their values", option_flag, AT(env)},
+    {"--wisdom", NULL, "the files of tuning records, in the order of the search", option_flag, AT(wisdom)},
     {"--json", NULL, "print a JSON object", option_flag, AT(json)},
     OPTIONS_COMMON,
     {0},
 };
 
-/* Variables the library knows (dwc_context_options_from_env). */
+/* Variables the library knows (dwc_context_options_from_env, dwc_wisdom_path_from_env). */
 static const struct {
     const char *name, *meaning;
 } variables[] = {
@@ -39,6 +41,7 @@ static const struct {
     {"DWC_ISA", "best instruction set to use: baseline, avx2, avx512, best"},
     {"DWC_THREADS", "number of threads"},
     {"DWC_VERBOSE", "what to report: plan, dispatch, tune, mpi, all"},
+    {"DWC_WISDOM", "the file of tuning records"},
 };
 
 enum { variable_count = sizeof variables / sizeof *variables };
@@ -111,6 +114,37 @@ static json_t *describe_env(void) {
     return object;
 }
 
+/* One file of the search path, as PREFIX, PREFIX_exists, PREFIX_records, and PREFIX_trouble where there is some. */
+static void describe_file(json_t *object, const char *prefix, const char *path) {
+    dwc_wisdom_report report = {.records = 0};
+    dwc_error error;
+    dwc_wisdom *wisdom = NULL;
+    char name[32];
+    const char *trouble = NULL;
+    if (*path && (dwc_wisdom_create(&wisdom, &error) || dwc_wisdom_load(wisdom, path, &report, &error)))
+        trouble = error.message;
+    else if (report.first[0])
+        trouble = report.first;
+    json_object_set_new(object, prefix, *path ? json_string(path) : json_null());
+    snprintf(name, sizeof name, "%s_exists", prefix);
+    json_object_set_new(object, name, json_boolean(*path && !access(path, F_OK)));
+    snprintf(name, sizeof name, "%s_records", prefix);
+    json_object_set_new(object, name, json_integer((json_int_t)report.records));
+    snprintf(name, sizeof name, "%s_trouble", prefix);
+    if (trouble)
+        json_object_set_new(object, name, json_string(trouble));
+    dwc_wisdom_destroy(wisdom);
+}
+
+static json_t *describe_wisdom(void) {
+    json_t *object = json_object();
+    char path[4096];
+    wisdom_find_path(path, sizeof path);
+    describe_file(object, "user", path);
+    describe_file(object, "site", dwc_wisdom_site_path());
+    return object;
+}
+
 /* ---- text -------------------------------------------------------------------------------------------------------- */
 
 static void print_value(json_t *value) {
@@ -120,6 +154,8 @@ static void print_value(json_t *value) {
         printf("%s", json_string_value(value));
     if (json_is_integer(value))
         printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    if (json_is_boolean(value))
+        printf("%s", json_is_true(value) ? "yes" : "no");
     if (json_is_null(value))
         printf("(not set)");
     json_array_foreach(value, i, item) printf("%s%s", i ? " " : "", json_string_value(item));
@@ -160,8 +196,8 @@ static int print_report(json_t *report, cli_failure *failure) {
 
 static int run_info(cli_failure *failure) {
     dwc_context *context;
-    int all = !options.algos && !options.machine && !options.env;
-    if (cli_context(&options.common, 0, (dwc_isa)0, &context, NULL, failure))
+    int all = !options.algos && !options.machine && !options.env && !options.wisdom;
+    if (cli_context(&options.common, 0, (dwc_isa)0, NULL, &context, NULL, failure))
         return failure->code;
     json_t *report = json_object();
     json_object_set_new(report, "program", describe_program());
@@ -171,6 +207,8 @@ static int run_info(cli_failure *failure) {
         json_object_set_new(report, "algos", describe_algos());
     if (all || options.env)
         json_object_set_new(report, "env", describe_env());
+    if (all || options.wisdom)
+        json_object_set_new(report, "wisdom", describe_wisdom());
     int code = print_report(report, failure);
     json_decref(report);
     dwc_context_destroy(context);
@@ -181,8 +219,8 @@ const cli_command info_command = {
     .name = "info",
     .summary = "describe this build and this machine",
     .usage = "[OPTIONS]",
-    .about = "Prints the version and, as asked for, machine, algorithms and environment; all of them when\n"
-             "nothing is asked for.\n",
+    .about = "Prints the version and, as asked for, machine, algorithms, environment and the files of tuning\n"
+             "records; all of them when nothing is asked for.\n",
     .options = table,
     .values = &options,
     .run = run_info,

@@ -2,7 +2,6 @@
 /* Problem texts and shape files; see layers.h. */
 #define _GNU_SOURCE
 #include "layers.h"
-#include "options.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -75,7 +74,7 @@ static int append(layer_list *list, const layer *added, cli_failure *failure) {
     return EXIT_DONE;
 }
 
-int layers_add_text(layer_list *list, const char *text, cli_failure *failure) {
+static int add_text(layer_list *list, const char *text, cli_failure *failure) {
     layer added = {0};
     dwc_error error;
     if (dwc_problem_parse(text, &added.problem, &error))
@@ -165,13 +164,27 @@ static int read_file(layer_list *list, FILE *file, const char *path, const layer
     return code;
 }
 
-int layers_add_file(layer_list *list, const char *path, const layer_variants *variants, cli_failure *failure) {
+static int add_file(layer_list *list, const char *path, const layer_variants *variants, cli_failure *failure) {
     FILE *file = fopen(path, "re");
     if (!file)
         return fail_file(failure, path, "open", errno);
     int code = read_file(list, file, path, variants, failure);
     fclose(file);
     return code;
+}
+
+int layers_read(layer_list *list, const layer_source *source, cli_failure *failure) {
+    const layer_variants *v = &source->variants;
+    if (!source->problems.count && !source->shapes)
+        return fail(failure, EXIT_USAGE, "no problem given: PROBLEM... or --shapes FILE");
+    if (!source->shapes && (v->batch_count || v->dtype_count || v->layout_count))
+        return fail(failure, EXIT_USAGE, "--batch, --dtype and --layout go with --shapes");
+    for (int i = 0; i < source->problems.count; i++) {
+        int code = add_text(list, source->problems.words[i], failure);
+        if (code)
+            return code;
+    }
+    return source->shapes ? add_file(list, source->shapes, v, failure) : EXIT_DONE;
 }
 
 void layers_free(layer_list *list) {

@@ -41,8 +41,8 @@ static const cli_command help_command = {
     .run = run_help,
 };
 
-static const cli_command *const commands[] = {&conv_command, &bench_command, &info_command, &check_command,
-                                              &help_command};
+static const cli_command *const commands[] = {&conv_command, &bench_command, &tune_command, &wisdom_command,
+                                              &info_command, &check_command, &help_command};
 enum { command_count = sizeof commands / sizeof *commands };
 
 static const cli_command *find_command(const char *name) {
@@ -59,7 +59,7 @@ static void print_overview(void) {
     for (int i = 0; i < command_count; i++)
         printf("  %-8s %s\n", commands[i]->name, commands[i]->summary);
     printf("\n'dwconv help COMMAND' explains a command; 'dwconv --version' prints the version.\n"
-           "Exit status: 0 done, 1 failed, 2 bad usage or bad input.\n");
+           "Exit status: 0 done, 1 failed, 2 bad usage or bad input, 75 stopped on request.\n");
 }
 
 static void print_help(const cli_command *command) {
@@ -84,6 +84,7 @@ static int run_help(cli_failure *failure) {
 
 static int run_command(const cli_command *command, int argc, char **argv, cli_failure *failure) {
     const common_options *common = command->values;
+    failure->command = command->name;
     int code = options_parse(command->options, argc, argv, command->values, failure);
     if (code)
         return code;
@@ -94,15 +95,6 @@ static int run_command(const cli_command *command, int argc, char **argv, cli_fa
     else
         code = command->run(failure);
     return code;
-}
-
-/* Prints "dwconv COMMAND: text" as exactly one line, whatever bytes a file name holds, in one write. */
-static void print_failure(const cli_command *command, const cli_failure *failure) {
-    static char line[4 * sizeof failure->text];
-    char *end = line;
-    for (const unsigned char *at = (const unsigned char *)failure->text; *at; at++)
-        end += sprintf(end, *at < 32 || *at == 127 ? "\\x%02x" : "%c", *at);
-    fprintf(stderr, "dwconv%s%s: %s\n", command ? " " : "", command ? command->name : "", line);
 }
 
 /* A standard descriptor that is closed would be given to the next file, and messages would end up in the data. */
@@ -136,6 +128,6 @@ int main(int argc, char **argv) {
 
     int lost = cli_flush_output(&failure);
     if (failure.code)
-        print_failure(command, &failure);
+        cli_say(&failure, failure.text);
     return code ? code : lost;
 }

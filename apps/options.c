@@ -130,6 +130,14 @@ int option_isa(const cli_option *option, const char *text, void *value, cli_fail
     return EXIT_DONE;
 }
 
+int option_words(const cli_option *option, const char *text, void *value, cli_failure *failure) {
+    word_list *list = value;
+    if (list->count == most_words)
+        return fail(failure, EXIT_USAGE, "%s: more than %d", option->name, most_words);
+    list->words[list->count++] = text;
+    return EXIT_DONE;
+}
+
 static int is_positional(const cli_option *option) {
     return option->name[0] != '-';
 }

@@ -44,6 +44,14 @@ int option_pair(const cli_option *option, const char *text, void *value,
 int option_choose(const cli_option *option, const char *text, void *value, cli_failure *failure); /* int, of choices */
 int option_isa(const cli_option *option, const char *text, void *value, cli_failure *failure);    /* dwc_isa */
 
+/* The words given for a positional argument that is repeated. */
+enum { most_words = 512 };
+typedef struct word_list {
+    const char *words[most_words];
+    int count;
+} word_list;
+int option_words(const cli_option *option, const char *text, void *value, cli_failure *failure); /* word_list */
+
 /* Reads exactly `count` comma-separated decimal numbers; returns 0 if text is anything else. */
 int option_numbers(const char *text, int64_t *numbers, int count);
 

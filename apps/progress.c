@@ -29,8 +29,12 @@ void progress_update(progress *bar, double done) {
     bar->drawn = now;
 }
 
-void progress_finish(progress *bar) {
+void progress_hide(const progress *bar) {
     if (bar->drawn > 0)
         fprintf(stderr, "\r\033[K");
+}
+
+void progress_finish(progress *bar) {
+    progress_hide(bar);
     bar->started = bar->drawn = 0;
 }

@@ -22,6 +22,9 @@ void progress_start(progress *bar, const char *unit, int64_t count, double bytes
 /* `done` is the finished part of the job, 0..1. */
 void progress_update(progress *bar, double done);
 
+/* Wipes the bar until the next drawing, for a line of output. */
+void progress_hide(const progress *bar);
+
 /* Wipes the bar. */
 void progress_finish(progress *bar);
 

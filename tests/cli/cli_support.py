@@ -37,6 +37,8 @@ def begin():
         signal.signal(number, lambda *_: sys.exit(1))
     for name in [name for name in os.environ if name.startswith("DWC_")]:
         del os.environ[name]
+    os.environ["HOME"] = directory  # tuning records go to the fresh directory
+    os.environ["XDG_STATE_HOME"] = os.path.join(directory, "state")
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # a busy machine must not make the tests slow
     os.chdir(directory)
     return arguments
@@ -120,7 +122,7 @@ def expect_error(name, code, words, *arguments, **options):
     result = run(*arguments, **options)
     after = snapshot()
     words = [words] if isinstance(words, str) else words
-    known = arguments and arguments[0] in ("conv", "bench", "info", "check", "help")
+    known = arguments and arguments[0] in ("conv", "bench", "tune", "wisdom", "info", "check", "help")
     prefix = f"dwconv {arguments[0]}: " if known else "dwconv: "
     good = (result.returncode == code and result.stdout == "" and result.stderr.startswith(prefix)
             and result.stderr.endswith("\n") and result.stderr.count("\n") == 1
