@@ -131,14 +131,18 @@ static int qualify(dwct_contest *c) {
             return 0;
         if (!e->right)
             continue;
-        e->qualified_s =
-            far_off(c, e) ? e->runner.first_s : dwct_choose_executions(&c->work, &e->runner, dwct_contest_offsets[0]);
+        if (far_off(c, e)) {
+            e->runner.executions = e->runner.is_long = 1;
+            e->qualified_s = e->runner.first_s;
+        } else {
+            e->qualified_s = dwct_choose_executions(&c->work, &e->runner, dwct_contest_offsets[0]);
+        }
         e->qualified = 1;
     }
     const double best = least_qualified(c);
-    for (int i = 0; i < c->search.count;
-         i++) { /* one may have been disturbed: a second chance, unless it was far off */
+    for (int i = 0; i < c->search.count; i++) {
         dwct_entrant *e = &c->entrants[i];
+        /* one may have been disturbed: a second chance, unless it was far off */
         if (e->qualified && e->qualified_s > hopeless(e) * best && e->qualified_s < 3 * best)
             e->qualified_s = fmin(e->qualified_s, dwct_window(&c->work, &e->runner, dwct_contest_offsets[0]));
     }

@@ -15,20 +15,20 @@ typedef struct bench {
     dwc_context *context;
 } bench;
 
-static bench open_bench_on(const char *topology) {
+static bench open_bench_with(dwc_isa isa) {
     bench b;
     dwc_context_options options;
     dwc_context_options_init(&options);
     assert_int_equal(dwc_wisdom_create(&b.wisdom, NULL), DWC_OK);
     options.threads = 1;
     options.wisdom = b.wisdom;
-    options.topology = topology;
+    options.max_isa = isa;
     assert_int_equal(dwc_context_create(&options, &b.context, NULL), DWC_OK);
     return b;
 }
 
 static bench open_bench(void) {
-    return open_bench_on(NULL);
+    return open_bench_with(DWC_ISA_BEST);
 }
 
 static void close_bench(bench *b) {
@@ -78,20 +78,29 @@ static dwc_record record_of(const bench *b, const char *text, const dwc_plan_opt
 
 static const char SMALL[] = "f32:nhwc:n1:9x10x20:k3x3";
 
+/* Without an end in time, so that a slow machine comes to one too. */
+static dwc_tune_options thorough(void) {
+    dwc_tune_options options;
+    dwc_tune_options_init(&options);
+    options.effort = DWC_EFFORT_EXHAUSTIVE;
+    return options;
+}
+
 static void test_record(void **state) {
     (void)state;
     static const char *const texts[] = {SMALL, "f64:nhwc:n1:12x12x8:k5x5:m2", "f16:nchw:n2:8x9x3:k3x3:s2x2",
                                         "bf16:nhwc:n1:7x7x33:k7x7:bias:relu", "f32:nhwc:n1:1x1x1:k1x1"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         bench b = open_bench();
-        const dwc_tune_result result = tune(&b, texts[i], NULL, NULL);
+        const dwc_tune_options options = thorough();
+        const dwc_tune_result result = tune(&b, texts[i], NULL, &options);
         assert_string_equal(result.source, "measured");
-        assert_true(result.complete && result.tried >= 1 && result.tried <= 24 && result.legal >= result.tried);
+        assert_true(result.complete && result.tried >= 1 && result.tried == result.legal);
         assert_true(result.median_s > 0 && result.spent_s > 0 && result.default_ratio > 0);
         assert_int_equal(dwc_wisdom_count(b.wisdom), 1);
 
         dwc_record r = record_of(&b, texts[i], NULL);
-        assert_int_equal(r.effort, DWC_EFFORT_MEASURE);
+        assert_int_equal(r.effort, DWC_EFFORT_EXHAUSTIVE);
         assert_int_equal(r.count, result.tried);
         assert_string_equal(r.entries[0].algo, result.algo);
         assert_string_equal(r.entries[0].params, result.params);
@@ -300,20 +309,23 @@ static void test_threads(void **state) {
 static void test_resume(void **state) {
     (void)state;
     bench b = open_bench();
-    dwc_tune_options again;
-    dwc_tune_options_init(&again);
+    dwc_tune_options again = thorough();
     again.resume = 1;
     assert_string_equal(tune(&b, SMALL, NULL, &again).source, "measured");
-    dwc_tune_result result = tune(&b, SMALL, NULL, &again);
+    const dwc_tune_result result = tune(&b, SMALL, NULL, &again);
     assert_string_equal(result.source, "record");
-    assert_true(result.spent_s < 0.05 && result.median_s > 0);
-    again.effort = DWC_EFFORT_PATIENT; /* a higher effort is raced */
-    assert_string_equal(tune(&b, SMALL, NULL, &again).source, "measured");
-    again.effort = DWC_EFFORT_MEASURE;
+    assert_true(result.median_s > 0);
+    again.effort = DWC_EFFORT_MEASURE; /* less than what was done */
     assert_string_equal(tune(&b, SMALL, NULL, &again).source, "record");
     again.resume = 0;
     assert_string_equal(tune(&b, SMALL, NULL, &again).source, "measured");
     assert_int_equal(dwc_wisdom_count(b.wisdom), 1);
+
+    const claim less = {"direct", "", dwc_expert_revision("direct")}; /* by measure: patient races again */
+    put(&b, "f32:nhwc:n1:5x5x8:k3x3", NULL, NULL, &less, 1);
+    again = thorough();
+    again.resume = 1;
+    assert_string_equal(tune(&b, "f32:nhwc:n1:5x5x8:k3x3", NULL, &again).source, "measured");
     close_bench(&b);
 }
 
@@ -328,7 +340,7 @@ static void test_changed_kernels(void **state) {
     const claim claims[] = {{"direct", params[0], now}, {"direct", params[3], now}, {"direct", params[6], now - 1}};
     put(&b, SMALL, NULL, NULL, claims, 3);
     dwc_tune_options again;
-    dwc_tune_options_init(&again);
+    dwc_tune_options_init(&again); /* of the effort that the record has */
     again.resume = 1;
     const dwc_tune_result result = tune(&b, SMALL, NULL, &again);
     assert_string_equal(result.source, "measured");
@@ -339,7 +351,6 @@ static void test_changed_kernels(void **state) {
     for (int i = 0; i < 3; i++)
         assert_int_equal(r.entries[i].revision, now);
     dwc_expert_record_free(&r);
-    assert_string_equal(tune(&b, SMALL, NULL, &again).source, "record");
     close_bench(&b);
 }
 
@@ -357,10 +368,9 @@ static void test_budget(void **state) {
     options.strict = 1;
     assert_int_equal(dwc_tune(b.context, b.wisdom, &problem, NULL, &options, &result, NULL), DWC_NO_RECORD);
     options.strict = 0;
-    options.budget_s = 0.05;
+    options.budget_s = 60;
     result = tune(&b, SMALL, NULL, &options);
     assert_string_equal(result.source, "measured");
-    assert_true(result.spent_s < 1);
     close_bench(&b);
 }
 
@@ -395,7 +405,8 @@ static void test_plan(void **state) {
     dwc_plan_info info;
     for (int i = 0; i < 3; i++) { /* raced; recorded; recorded without limits, wanted with some */
         dwc_error error;
-        dwt_ok(dwc_tune_plan(b.context, b.wisdom, &problem, i < 2 ? NULL : &bands, NULL, &plan, &error), &error,
+        const dwc_tune_options options = thorough();
+        dwt_ok(dwc_tune_plan(b.context, b.wisdom, &problem, i < 2 ? NULL : &bands, &options, &plan, &error), &error,
                "plan");
         dwc_plan_get_info(plan, &info);
         assert_string_equal(info.source, i == 0 ? "measured" : "record");
@@ -444,16 +455,17 @@ static void test_wrong_is_out(void **state) {
     close_bench(&b);
 }
 
+/* Records of one instruction set are another kind of machine's for another. */
 static void test_other_machine(void **state) {
     (void)state;
-    bench here = open_bench(), there = open_bench_on("pack:1 l3:1(size=1048576) l2:4(size=262144) core:1 pu:1");
-    char machine[2][DWC_MACHINE_TEXT_MAX];
+    bench here = open_bench(), there = open_bench_with(DWC_ISA_BASELINE);
+    char machine[2][DWC_MACHINE_TEXT_MAX], key[2][DWC_KEY_TEXT_MAX];
     const dwc_problem problem = dwt_problem(SMALL);
-    if (strcmp(dwc_context_machine(there.context)->source, "hwloc synthetic") == 0) {
-        dwc_expert_key(here.context, &problem, NULL, NULL, machine[0], NULL);
-        dwc_expert_key(there.context, &problem, NULL, NULL, machine[1], NULL);
+    assert_int_equal(dwc_expert_key(here.context, &problem, NULL, key[0], machine[0], NULL), DWC_OK);
+    assert_int_equal(dwc_expert_key(there.context, &problem, NULL, key[1], machine[1], NULL), DWC_OK);
+    assert_string_equal(key[0], key[1]);
+    if (dwc_context_machine(here.context)->isa != DWC_ISA_BASELINE)
         assert_string_not_equal(machine[0], machine[1]);
-    }
     close_bench(&here);
     close_bench(&there);
 }
