@@ -405,12 +405,12 @@ DWC_API dwc_status dwc_plan_first_touch(const dwc_plan *plan, void *input, void 
  * dwc_plan_info (NULL when that is 0), aligned to 64 bytes, one per concurrent call. Pointers of empty tensors may be
  * NULL. The output must overlap nothing else. Tensors need the alignment of their element type only. Allocates nothing
  * and takes no lock (the thread runtime's first parallel region, bound threads, and OpenBLAS inside im2col_gemm
- * excepted). For one algorithm and its parameters (which "auto" chooses by the image and by whether the batch stays in
- * the caches) the bits of the output depend on neither threads, n, an image's place in the batch nor addresses, and for
- * `direct` not on which instruction set with fused multiply-add is in use (AVX2, AVX-512); NaN payloads aside, and
- * provided that the caller's floating-point environment is the default one, in which the worker threads run.
- * DWC_INVALID_ARGUMENT: a
- * null pointer, or an output that overlaps another tensor, the packed filter or the workspace. */
+ * excepted). For one algorithm and its parameters (which "auto" chooses by the image, by whether the batch stays in
+ * the caches, and by the wisdom) the bits of the output depend on neither threads, n, an image's place in the batch
+ * nor addresses, and for `direct` not on which instruction set with fused multiply-add is in use (AVX2, AVX-512); NaN
+ * payloads aside, and provided that the caller's floating-point environment is the default one, in which the worker
+ * threads run.
+ * DWC_INVALID_ARGUMENT: a null pointer, or an output that overlaps another tensor, packed filter or workspace. */
 DWC_API dwc_status dwc_plan_execute(const dwc_plan *plan, const void *input, const void *packed, const void *bias,
                                     void *output, void *workspace, dwc_error *error);
 

@@ -42,6 +42,7 @@ CORNERS = [
     ("hwloc/*",     1,     "lib/core/machine_hwloc.c"),
     ("cblas.h",     1,     "lib/algo/* lib/core/*"),
     ("cblas-*.h",   1,     "lib/algo/* lib/core/*"),
+    ("jansson.h",   None,  "lib/core/wisdom_record.c apps/* tests/*"),
 ]
 
 # Calls that the library (lib/ and tune/) makes in one file, or never.
@@ -132,6 +133,7 @@ SELF_TEST = [
     ("lib/algo/k.c", "#include <hwloc.h>\n", "hwloc.h may be included only"),
     ("lib/algo/l.c", "#include <cblas.h>\n", "cblas.h may be included in 1 file"),
     ("lib/core/m.c", "#include <cblas.h>\n", "cblas.h may be included in 1 file"),
+    ("lib/core/r.c", "#include <jansson.h>\n", "jansson.h may be included only"),
     ("lib/algo/n.c", "char *p = getenv(\"X\");\n", "getenv may be called only in"),
     ("tune/o.c", "int f(void) { return puts(\"x\"); }\n", "puts may be called only in"),
     ("lib/kern/p.c", "void f(void) { assert(1); }\n", "assert may be called nowhere"),

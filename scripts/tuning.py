@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""How good are the tuner's and the cost model's choices on this machine? Figures, no verdict.
+
+    tuning.py DWCONV SHAPES.csv [--runs N] [--layout nhwc|nchw,...] [--dtype f32,...] [--batch N,...] [--effort measure]
+
+Races every candidate of every layer once (dwconv tune --effort exhaustive), then tunes N times at the effort asked for,
+each time from nothing, all on one thread. Regret is the time of a choice over that of the fastest candidate, both from
+the exhaustive race, in which they ran side by side. Prints for the cost model and for the tuner: geometric mean, 95th
+percentile and worst, the worst layers, how much of the regret comes from candidates that were never raced, and how often
+two runs chose differently without a declared tie. Nothing else should run on the machine.
+"""
+
+import argparse
+import json
+import math
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+
+def tune(dwconv, arguments, effort, wisdom):
+    """Seconds that it took."""
+    start = time.monotonic()
+    subprocess.run([dwconv, "tune", *arguments, "--threads", "1", "--effort", effort, "--wisdom", wisdom],
+                   check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - start
+
+
+def records(wisdom):
+    """Records by key."""
+    lines = [json.loads(line) for line in pathlib.Path(wisdom).read_text().splitlines()]
+    return {record["key"]: record for record in lines if "key" in record}
+
+
+def entries(record):
+    return [entry for entry in [record["choice"]] + record["runners_up"] if entry["rounds"] > 0]
+
+
+def name(entry):
+    return f"{entry['algo']}({entry['params']})"
+
+
+def regrets(record):
+    """Candidate -> its time over the fastest one's. Of those that left after a few rounds only the order counts."""
+    best = min(entry["ratio"] for entry in entries(record) if entry["rounds"] >= 7 or entry is record["choice"])
+    return {name(entry): max(1, entry["ratio"] / best) for entry in entries(record)}
+
+
+def summary(what, values):
+    ordered = sorted(values.values())
+    mean = math.exp(sum(map(math.log, ordered)) / len(ordered))
+    print(f"{what}: {len(ordered)} problems, geometric mean {mean:.4f}, 95 % {ordered[int(0.95 * len(ordered))]:.3f}, "
+          f"worst {ordered[-1]:.3f}")
+    for key in sorted(values, key=values.get)[-3:]:
+        print(f"    {values[key]:.3f}  {key.split()[0]}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("dwconv")
+    parser.add_argument("shapes")
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--layout", default="nhwc")
+    parser.add_argument("--dtype", default="f32")
+    parser.add_argument("--batch", default="1")
+    parser.add_argument("--effort", default="measure", choices=["measure", "patient"])
+    options = parser.parse_args()
+    problems = ["--shapes", options.shapes, "--layout", options.layout, "--dtype", options.dtype,
+                "--batch", options.batch]
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/exhaustive.jsonl"
+        print(f"exhaustive: {tune(options.dwconv, problems, 'exhaustive', path):.0f} s", flush=True)
+        truth = records(path)
+        known = {key: regrets(record) for key, record in truth.items()}
+        summary("cost model", {key: max(1, record["default_ratio"]) for key, record in truth.items()
+                               if record["default_ratio"] > 0})
+
+        chosen = {key: [] for key in truth}
+        worse = []
+        never = total = 0
+        for run in range(options.runs):
+            path = f"{folder}/run{run}.jsonl"
+            seconds = tune(options.dwconv, problems, options.effort, path)
+            values = {}
+            for key, record in records(path).items():
+                if key not in known or name(record["choice"]) not in known[key]:
+                    continue
+                values[key] = known[key][name(record["choice"])]
+                chosen[key].append((name(record["choice"]), record["tie"]))
+                reachable = min(known[key].get(name(entry), math.inf) for entry in entries(record))
+                never += math.log(reachable)
+                total += math.log(values[key])
+                worse.append(known[key][name(record["choice"])] / max(1, truth[key]["default_ratio"]))
+            summary(f"{options.effort}, run {run + 1}, {seconds:.0f} s", values)
+            sys.stdout.flush()
+        print(f"of all regret {100 * never / total if total else 0:.0f} % comes from candidates that were never raced")
+        print(f"choices over 2 % slower than the cost model's, by the exhaustive race: "
+              f"{sum(value > 1.02 for value in worse)} of {len(worse)}")
+        changed = {key: picks for key, picks in chosen.items() if len({pick for pick, _ in picks}) > 1}
+        outside = [key for key, picks in changed.items() if not any(tie for _, tie in picks)]
+        print(f"problems with more than one winner over the runs: {len(changed)}, without any declared tie: {len(outside)}")
+
+
+main()
