@@ -53,24 +53,28 @@ int wisdom_load_file(dwc_wisdom *wisdom, const char *path, int missing_ok, dwc_w
     return code;
 }
 
-/* One of the files that nobody named: what cannot be read is done without, and not written to either. */
-static int load_default(wisdom_file *file, const char *path, cli_failure *failure) {
+/* A file that nobody named: where it cannot be read, a warning; *unread says so. */
+static int load_default(dwc_wisdom *wisdom, const char *path, int *unread, cli_failure *failure) {
     dwc_wisdom_report report;
     dwc_error error;
-    const dwc_status status = dwc_wisdom_load(file->wisdom, path, &report, &error);
-    if (status == DWC_OK)
-        warn_of_damage(path, &report, failure);
-    else if (status == DWC_FILE_ERROR)
-        wisdom_say_lost(file, &error, failure);
-    else
+    const dwc_status status = dwc_wisdom_load(wisdom, path, &report, &error);
+    *unread = status == DWC_FILE_ERROR;
+    if (*unread)
+        cli_warn(failure, "%s", error.message);
+    else if (status)
         return fail_library(failure, NULL, &error);
+    else
+        warn_of_damage(path, &report, failure);
     return EXIT_DONE;
 }
 
+/* The user's file, which is not written to if it cannot be read, and the site's. */
 static int load_defaults(wisdom_file *file, cli_failure *failure) {
+    int unread;
     wisdom_find_path(file->path, sizeof file->path);
-    int code = *file->path ? load_default(file, file->path, failure) : EXIT_DONE;
-    return code ? code : load_default(file, dwc_wisdom_site_path(), failure);
+    if (*file->path && load_default(file->wisdom, file->path, &file->lost, failure))
+        return failure->code;
+    return load_default(file->wisdom, dwc_wisdom_site_path(), &unread, failure);
 }
 
 int wisdom_open(wisdom_file *file, const wisdom_options *options, int automatic, cli_failure *failure) {

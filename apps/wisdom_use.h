@@ -51,7 +51,7 @@ int wisdom_open(wisdom_file *file, const wisdom_options *options, int automatic,
 /* From now on races are recorded. */
 void wisdom_keep(wisdom_file *file, const cli_failure *failure);
 
-/* Says, once, that the file cannot be used. */
+/* Says, once, that records could not be written. */
 void wisdom_say_lost(wisdom_file *file, const dwc_error *error, const cli_failure *failure);
 
 /* A plan by the effort of the options: by records and model, or by a race. As dwc_plan_create. */

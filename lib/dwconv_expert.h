@@ -60,7 +60,8 @@ typedef struct dwc_record_entry {
 } dwc_record_entry;
 
 /* One race. Its key: what was raced, as text: the problem with n1, the batch class (resident in the caches, or
- * streaming from memory), threads, placement of threads, alignment of buffers, and the limits in force. */
+ * streaming from memory), threads, placement of threads, alignment of buffers, and the limits in force. To be stored,
+ * texts have to be UTF-8 without control characters, numbers finite, whole numbers not negative. */
 typedef struct dwc_record {
     char key[DWC_KEY_TEXT_MAX];
     char machine[DWC_MACHINE_TEXT_MAX]; /* kind of machine: CPU, instruction set, caches; not the host */
@@ -101,7 +102,7 @@ DWC_API void dwc_expert_record_free(dwc_record *record);
  * not be written; the record is in the wisdom all the same. */
 DWC_API dwc_status dwc_expert_record_add(dwc_wisdom *wisdom, const dwc_record *record, dwc_error *error);
 
-/* Removes records that `drop` returns nonzero for; returns how many. */
+/* Removes records that `drop` returns nonzero for; returns how many. `drop` must not call functions of the wisdom. */
 DWC_API int64_t dwc_expert_records_drop(dwc_wisdom *wisdom, int (*drop)(const dwc_record *record, void *user),
                                         void *user);
 

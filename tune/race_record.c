@@ -2,6 +2,7 @@
 /* Writing down what a contest found, see race_record.h. */
 #include "race_record.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@ static dwc_record_entry entry_of(const dwct_contest *c, int i) {
     const dwct_entrant *e = &c->entrants[i], *choice = &c->entrants[c->choice];
     dwc_record_entry entry = {.revision = dwc_expert_revision(candidate->algo),
                               .model_s = candidate->model_s,
-                              .max_err = e->max_err,
+                              .max_err = fmin(e->max_err, 1e300), /* of a wrong output it may be anything */
                               .workspace_bytes = (int64_t)e->runner.info.workspace_bytes};
     snprintf(entry.algo, sizeof entry.algo, "%s", candidate->algo);
     snprintf(entry.params, sizeof entry.params, "%s", candidate->params);

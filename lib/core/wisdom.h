@@ -126,10 +126,10 @@ dwc_status dwci_place_each(const dwci_place *place, const char *ending, dwci_fil
 
 /* Everything that reading files found. */
 typedef struct dwci_findings {
-    bool sign;             /* unsigned records are signed and count as good ones */
-    dwci_set records;      /* the good ones */
-    dwci_item **unsigned_; /* the others */
-    int64_t unsigned_count, unsigned_capacity;
+    bool sign;              /* unsigned records are signed and count as good ones */
+    dwci_set records;       /* the good ones */
+    dwci_item **unverified; /* the others */
+    int64_t unverified_count, unverified_capacity;
     dwci_bytes damaged; /* pieces of the file (not of journals) that are no record, a line each */
     dwc_wisdom_report report;
 } dwci_findings;

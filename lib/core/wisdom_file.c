@@ -118,20 +118,20 @@ static bool put_unsigned(scan *s, const char *at, dwci_item *item) {
     dwci_findings *f = s->findings;
     f->report.unsigned_records++;
     note(s, at, "its checksum is not that of the record");
-    if (f->unsigned_count == f->unsigned_capacity) {
-        int64_t capacity = 2 * f->unsigned_capacity + 16;
+    if (f->unverified_count == f->unverified_capacity) {
+        int64_t capacity = 2 * f->unverified_capacity + 16;
         dwci_item **grown = dwci_allocate(&dwci_default_allocator, (size_t)capacity * sizeof *grown);
         if (!grown) {
             dwci_item_release(item);
             return false;
         }
-        if (f->unsigned_count)
-            memcpy(grown, f->unsigned_, (size_t)f->unsigned_count * sizeof *grown);
-        dwci_release(&dwci_default_allocator, f->unsigned_);
-        f->unsigned_ = grown;
-        f->unsigned_capacity = capacity;
+        if (f->unverified_count)
+            memcpy(grown, f->unverified, (size_t)f->unverified_count * sizeof *grown);
+        dwci_release(&dwci_default_allocator, f->unverified);
+        f->unverified = grown;
+        f->unverified_capacity = capacity;
     }
-    f->unsigned_[f->unsigned_count++] = item;
+    f->unverified[f->unverified_count++] = item;
     return true;
 }
 
@@ -321,9 +321,9 @@ dwc_status dwci_content_read(const dwci_place *place, bool journals, dwci_conten
 
 void dwci_content_clear(dwci_content *content) {
     dwci_findings *f = &content->findings;
-    for (int64_t i = 0; i < f->unsigned_count; i++)
-        dwci_item_release(f->unsigned_[i]);
-    dwci_release(&dwci_default_allocator, f->unsigned_);
+    for (int64_t i = 0; i < f->unverified_count; i++)
+        dwci_item_release(f->unverified[i]);
+    dwci_release(&dwci_default_allocator, f->unverified);
     dwci_set_clear(&f->records);
     dwci_bytes_clear(&f->damaged);
     dwci_bytes_clear(&content->text);

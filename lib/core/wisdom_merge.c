@@ -89,10 +89,10 @@ static int by_text(const void *a, const void *b) {
 
 /* Unsigned records stay as they are, once each. */
 static bool append_unsigned(dwci_bytes *text, const dwci_findings *f) {
-    if (f->unsigned_count)
-        qsort(f->unsigned_, (size_t)f->unsigned_count, sizeof *f->unsigned_, by_text);
-    for (int64_t i = 0; i < f->unsigned_count; i++)
-        if ((i == 0 || by_text(f->unsigned_ + i - 1, f->unsigned_ + i) != 0) && !append_line(text, f->unsigned_[i]))
+    if (f->unverified_count)
+        qsort(f->unverified, (size_t)f->unverified_count, sizeof *f->unverified, by_text);
+    for (int64_t i = 0; i < f->unverified_count; i++)
+        if ((i == 0 || by_text(f->unverified + i - 1, f->unverified + i) != 0) && !append_line(text, f->unverified[i]))
             return false;
     return true;
 }
@@ -111,7 +111,7 @@ static bool make_text(merge *m) {
             return false;
     }
     m->text.used = 0;
-    if (!m->content.found && f->records.count == 0 && f->unsigned_count == 0)
+    if (!m->content.found && f->records.count == 0 && f->unverified_count == 0)
         return true;
     if (!dwci_bytes_append(&m->text, header, dwci_header_print(header)))
         return false;

@@ -268,13 +268,17 @@ static int full_journal(const char *path) {
         DWT_EXPECT(dwc_wisdom_load(seen, path, &report, &error) == DWC_OK);
         DWT_EXPECT(report.records == kept && report.damaged == 0);
         limit_files(RLIM_INFINITY);
+        DWT_EXPECT(dwc_wisdom_keep(w, path, &error) == DWC_OK); /* there is room again: after what is there */
+        dwt_add(w, 6, 1);
+        DWT_EXPECT(dwc_wisdom_load(seen, path, &report, &error) == DWC_OK);
+        DWT_EXPECT(report.records == kept + 1 && report.damaged == 0);
         DWT_EXPECT(dwc_wisdom_merge(w, path, &error) == DWC_OK);
         dwt_add(w, 5, 1); /* begins a journal again */
         DWT_EXPECT(dwt_count_files(".journal") == 1);
         DWT_EXPECT(dwc_wisdom_merge(w, path, &error) == DWC_OK);
         dwc_wisdom_destroy(seen);
         seen = dwt_load(path, &report);
-        DWT_EXPECT(dwc_wisdom_count(seen) == 6 && report.journals == 0);
+        DWT_EXPECT(dwc_wisdom_count(seen) == 7 && report.journals == 0);
         dwc_wisdom_destroy(seen);
         dwc_wisdom_destroy(w);
         DWT_EXPECT(unlink(path) == 0);
