@@ -134,17 +134,18 @@ static int candidates(const dwci_case *c, dwci_params *list, int most) {
 
 /* Nanoseconds per element or multiply-add, a fit on AMD Zen 3 with OpenBLAS 0.3.21. */
 static double cost(const dwci_case *c, const dwci_params *params) {
-    static const double COPY_NS = 0.06, PACK_NS = 0.09, MULTIPLY_NS = 0.027, VECTOR_NS = 0.047, STORE_NS = 0.4,
-                        CALL_NS = 150, LINE_NS = 0.5;
+    static const double COPY_NS = 0.06, STRIDED_NS = 0.19, PACK_NS = 0.09, MULTIPLY_NS = 0.027, VECTOR_NS = 0.047,
+                        STORE_NS = 0.4, CALL_NS = 150, LINE_NS = 0.5;
     const dwc_problem *p = &c->problem;
     if (c->geometry.output_elements == 0)
         return 0;
     const tiling t = tiling_of(c, params);
     const double outputs = (double)p->n * (double)p->c * (double)c->geometry.oh * (double)c->geometry.ow;
     const double taps = (double)taps_of(c), m = (double)p->m, wide = p->dtype == DWC_F64 ? 2 : 1;
+    const double copy_ns = p->layout == DWC_NCHW && p->sw > 1 ? STRIDED_NS : COPY_NS;
     const double gemm_ns = taps * (PACK_NS + MULTIPLY_NS * (double)(dwci_quotient_up(p->m, 4) * 4));
     const double calls = (double)p->n * (double)p->c * (double)(t.down * t.along) * (params->value[FORM] ? m : 1);
-    const double each = wide * (taps * COPY_NS + (params->value[FORM] ? m * taps * VECTOR_NS : gemm_ns) + m * STORE_NS);
+    const double each = wide * (taps * copy_ns + (params->value[FORM] ? m * taps * VECTOR_NS : gemm_ns) + m * STORE_NS);
     const dwci_direct_args g = dwci_arguments(c, NULL);
     const dwci_im2col_lines l = dwci_im2col_lines_of(&g, t.rows, t.columns, t.lanes);
     const double lines =
