@@ -51,8 +51,8 @@ DWC_API dwc_status dwc_bench(const dwc_context *context, dwc_plan *const *plans,
 
 /* ---- tuning ------------------------------------------------------------------------------------------------------ */
 
-/* Called every few milliseconds with the part of one problem's race that is done, 0..1; nonzero ends it: DWC_STOPPED.
- */
+/* Called after each round of a race with the part of it that is done, 0..1; nonzero ends it: DWC_STOPPED. Not called
+ * while candidates are prepared and checked, which takes up to seconds for large problems. */
 typedef int (*dwc_tune_progress)(void *user, double done);
 
 typedef struct dwc_tune_options {

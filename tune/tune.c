@@ -226,7 +226,8 @@ static dwc_status tune_threads(tuning *t, dwc_tune_result *result, dwc_error *er
         answer_from_record(&t->old, result);
     else
         status = race_problem(t, result, error);
-    result->spent_s = dwct_seconds() - t->start;
+    if (status == DWC_OK || status == DWC_FILE_ERROR)
+        result->spent_s = dwct_seconds() - t->start;
     if (t->has_old)
         dwc_expert_record_free(&t->old);
     return status;
