@@ -125,6 +125,11 @@ DWC_API double dwc_expert_peak(const dwc_context *context, dwc_dtype dtype, int6
 DWC_API void dwc_expert_stream(const dwc_context *context, void *to, int64_t write_bytes, const void *from,
                                int64_t read_bytes, int nontemporal, int threads);
 
+/* ---- checksums --------------------------------------------------------------------------------------------------- */
+
+/* CRC-32C (Castagnoli) of what `crc` is the checksum of (0: of nothing) with these bytes behind it. */
+DWC_API uint32_t dwc_expert_crc32c(uint32_t crc, const void *data, size_t bytes);
+
 #ifdef __cplusplus
 }
 #endif

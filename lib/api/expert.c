@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What measuring needs: candidates, keys of records, the limit loops of the kernel tables over several threads. */
 #include "dwconv_expert.h"
+#include "core/checksum.h"
 #include "core/consult.h"
 #include "core/context.h"
 #include "core/cost.h"
@@ -126,4 +127,8 @@ void dwc_expert_stream(const dwc_context *context, void *to, int64_t write_bytes
                       read_bytes / LINE,
                       nontemporal};
     dwci_parallel(context->binding, threads, stream_share, &job);
+}
+
+uint32_t dwc_expert_crc32c(uint32_t crc, const void *data, size_t bytes) {
+    return dwci_crc32c(crc, data, bytes);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CRC-32C, a byte at a time. table[i] is the remainder of the byte i for the polynomial 0x1edc6f41, bits reversed. */
+/* CRC-32C by the CPU's own instruction, eight bytes at a time, where it has one; else by a table, a byte at a time:
+ * table[i] is the remainder of the byte i for the polynomial 0x1edc6f41, bits reversed. */
 #include "core/checksum.h"
 
 static const uint32_t table[256] = {
@@ -36,10 +37,34 @@ static const uint32_t table[256] = {
     0xf36e6f75, 0x0105ec76, 0x12551f82, 0xe03e9c81, 0x34f4f86a, 0xc69f7b69, 0xd5cf889d, 0x27a40b9e,
     0x79b737ba, 0x8bdcb4b9, 0x988c474d, 0x6ae7c44e, 0xbe2da0a5, 0x4c4623a6, 0x5f16d052, 0xad7d5351,};
 
-uint32_t dwci_crc32c(uint32_t crc, const void *data, size_t bytes) {
-    const unsigned char *at = data;
-    crc = ~crc;
+static uint32_t by_table(uint32_t crc, const unsigned char *at, size_t bytes) {
     for (size_t i = 0; i < bytes; i++)
         crc = table[(crc ^ at[i]) & 255] ^ crc >> 8;
-    return ~crc;
+    return crc;
+}
+
+#if defined(__x86_64__)
+#include <string.h>
+
+__attribute__((target("sse4.2"))) static uint32_t by_instruction(uint32_t crc, const unsigned char *at, size_t bytes) {
+    uint64_t wide = crc;
+    for (; bytes >= 8; at += 8, bytes -= 8) {
+        uint64_t eight;
+        memcpy(&eight, at, 8);
+        wide = __builtin_ia32_crc32di(wide, eight);
+    }
+    return by_table((uint32_t)wide, at, bytes);
+}
+
+static uint32_t remainder_of(uint32_t crc, const unsigned char *at, size_t bytes) {
+    return __builtin_cpu_supports("sse4.2") ? by_instruction(crc, at, bytes) : by_table(crc, at, bytes);
+}
+#else
+static uint32_t remainder_of(uint32_t crc, const unsigned char *at, size_t bytes) {
+    return by_table(crc, at, bytes);
+}
+#endif
+
+uint32_t dwci_crc32c(uint32_t crc, const void *data, size_t bytes) {
+    return ~remainder_of(~crc, data, bytes);
 }

@@ -20,6 +20,15 @@ static void test_checksum(void **state) {
     assert_int_equal(dwci_crc32c(0, zeros, sizeof zeros), 0x8a9136aau);
     assert_int_equal(dwci_crc32c(dwci_crc32c(0, "1234", 4), "56789", 5), 0xe3069283u);
     assert_int_equal(dwci_crc32c(7, "", 0), 7);
+    unsigned char bytes[61]; /* whole words and a rest, at every alignment, against one byte at a time */
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)(i * 37 + 11);
+    for (size_t from = 0; from < 9; from++) {
+        uint32_t single = 0;
+        for (size_t i = from; i < sizeof bytes; i++)
+            single = dwci_crc32c(single, bytes + i, 1);
+        assert_int_equal(dwci_crc32c(0, bytes + from, sizeof bytes - from), single);
+    }
 }
 
 static void test_efforts(void **state) {
