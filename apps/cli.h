@@ -50,6 +50,7 @@ typedef struct cli_command {
     const cli_option *options;
     void *values; /* the command's options struct, holding the defaults; starts with common_options */
     int (*run)(cli_failure *failure);
+    int team; /* run by all processes of a launcher, not by the first one alone */
 } cli_command;
 
 extern const cli_command conv_command, bench_command, tune_command, wisdom_command, info_command, check_command;

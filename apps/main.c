@@ -6,6 +6,7 @@
  * A new command is one file with a `const cli_command` and one line in the table below. */
 #include "cli.h"
 #include "options.h"
+#include "team.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -88,13 +89,13 @@ static int run_command(const cli_command *command, int argc, char **argv, cli_fa
     int code = options_parse(command->options, argc, argv, command->values, failure);
     if (code)
         return code;
-    if (common->help)
+    if (!common->help && !common->version)
+        return team_rank() == 0 || command->team ? command->run(failure) : EXIT_DONE;
+    if (common->help && team_rank() == 0)
         print_help(command);
-    else if (common->version)
+    else if (team_rank() == 0)
         print_version();
-    else
-        code = command->run(failure);
-    return code;
+    return EXIT_DONE;
 }
 
 /* A standard descriptor that is closed would be given to the next file, and messages would end up in the data. */
@@ -107,27 +108,36 @@ static void open_standard_files(void) {
         close(file);
 }
 
+static int run(int argc, char **argv, cli_failure *failure) {
+    const cli_command *command;
+    if (argc < 2)
+        return fail(failure, EXIT_USAGE, "no command given; 'dwconv help' lists them");
+    if ((command = find_command(argv[1])))
+        return run_command(command, argc - 2, argv + 2, failure);
+    if (strcmp(argv[1], "--help") && strcmp(argv[1], "--version"))
+        return fail(failure, EXIT_USAGE, "unknown command '%s'; 'dwconv help' lists them", argv[1]);
+    if (team_rank() > 0)
+        return EXIT_DONE;
+    if (!strcmp(argv[1], "--help"))
+        print_overview();
+    else
+        print_version();
+    return EXIT_DONE;
+}
+
+/* Of several ranks one speaks. */
 int main(int argc, char **argv) {
     static cli_failure failure;
-    const cli_command *command = NULL;
-    int code = EXIT_DONE;
 
     open_standard_files();
     /* A file-size limit shall be an error of the write, not a signal that leaves a partial file behind. */
     signal(SIGXFSZ, SIG_IGN);
-    if (argc < 2)
-        code = fail(&failure, EXIT_USAGE, "no command given; 'dwconv help' lists them");
-    else if (!strcmp(argv[1], "--help"))
-        print_overview();
-    else if (!strcmp(argv[1], "--version"))
-        print_version();
-    else if ((command = find_command(argv[1])))
-        code = run_command(command, argc - 2, argv + 2, &failure);
-    else
-        code = fail(&failure, EXIT_USAGE, "unknown command '%s'; 'dwconv help' lists them", argv[1]);
-
+    int code = team_start(&failure);
+    if (!code)
+        code = run(argc, argv, &failure);
     int lost = cli_flush_output(&failure);
-    if (failure.code)
+    if (failure.code && team_rank() == 0)
         cli_say(&failure, failure.text);
+    team_finish();
     return code ? code : lost;
 }

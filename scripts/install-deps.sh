@@ -14,7 +14,7 @@ set -euo pipefail
 # CMake's default generator); python3 with numpy and Pillow is the demo's picture side.
 required=(
     gcc libc6-dev cmake ninja-build make pkg-config
-    libjansson-dev libhwloc-dev libcmocka-dev libopenblas-openmp-dev
+    libjansson-dev libhwloc-dev libcmocka-dev libopenblas-openmp-dev libopenmpi-dev openmpi-bin
     python3 python3-numpy python3-pil
 )
 
@@ -25,7 +25,7 @@ optional=(valgrind fonts-dejavu-core lomiri-wallpapers-16.04)
 
 # The same on systems without dpkg.
 generic="  a C11 compiler (gcc or clang), CMake 3.21 or later, Ninja, make, pkg-config
-  jansson, hwloc, OpenBLAS (of its OpenMP or pthread kind) and cmocka, each with its C headers
+  jansson, hwloc, OpenBLAS (of its OpenMP or pthread kind), Open MPI and cmocka, each with its C headers
   Python 3 with numpy and Pillow (demo), valgrind (optional)"
 
 say() { printf 'install-deps: %s\n' "$*"; }

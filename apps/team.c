@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The processes of a launcher; see team.h. The only file of the program with MPI.
+ * Waiting ranks sleep between looks, so that ranks on the same cores can compute. */
+#define _GNU_SOURCE
+#include "team.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct {
+    int rank, size, sharing, started;
+    char host[64];
+} team = {0, 1, 1, 0, ""};
+
+int team_rank(void) {
+    return team.rank;
+}
+
+int team_size(void) {
+    return team.size;
+}
+
+int team_sharing(void) {
+    return team.sharing;
+}
+
+const char *team_host(void) {
+    if (!*team.host && gethostname(team.host, sizeof team.host - 1))
+        strcpy(team.host, "unknown");
+    return team.host;
+}
+
+#ifdef DWC_HAVE_MPI
+#include <mpi.h>
+
+static MPI_Comm comm;
+
+/* Number of processes a launcher says it started; 0: none did. Open MPI's mpirun, MPICH's, and Slurm's srun with PMIx
+ * or PMI-2 (without them srun starts ordinary processes, which is what they then are). */
+static int launched(void) {
+    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (getenv(names[i]))
+            return atoi(getenv(names[i]));
+    const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
+    if (getenv("PMIX_RANK") || getenv("PMI_RANK"))
+        return tasks ? atoi(tasks) : 1;
+    return 0;
+}
+
+static void wait_for(MPI_Request *request) {
+    struct timespec pause = {0, 20000}; /* doubles up to a few milliseconds */
+    int done = 0;
+    for (int looks = 0; MPI_Test(request, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && !done; looks++) {
+        if (looks < 100)
+            continue;
+        nanosleep(&pause, NULL);
+        if (pause.tv_nsec < 4000000)
+            pause.tv_nsec *= 2;
+    }
+}
+
+static void reduce(void *values, int count, MPI_Datatype type, MPI_Op operation) {
+    MPI_Request request;
+    if (team.size > 1 && MPI_Iallreduce(MPI_IN_PLACE, values, count, type, operation, comm, &request) == MPI_SUCCESS)
+        wait_for(&request);
+}
+
+void team_sum(int64_t *values, int count) {
+    reduce(values, count, MPI_INT64_T, MPI_SUM);
+}
+
+void team_min(int64_t *values, int count) {
+    reduce(values, count, MPI_INT64_T, MPI_MIN);
+}
+
+void team_max(double *values, int count) {
+    reduce(values, count, MPI_DOUBLE, MPI_MAX);
+}
+
+void team_wait(void) {
+    int64_t nothing = 0;
+    team_sum(&nothing, 1);
+}
+
+static void share_from(int root, void *data, size_t bytes) {
+    MPI_Request request;
+    if (team.size > 1 && MPI_Ibcast(data, (int)bytes, MPI_BYTE, root, comm, &request) == MPI_SUCCESS)
+        wait_for(&request);
+}
+
+void team_share(void *data, size_t bytes) {
+    share_from(0, data, bytes);
+}
+
+int team_agree(cli_failure *failure) {
+    if (team.size == 1)
+        return failure->code;
+    int64_t failed = failure->code ? 1 : 0, first = failure->code ? team.rank : team.size;
+    team_min(&first, 1);
+    team_sum(&failed, 1);
+    if (first == team.size)
+        return EXIT_DONE;
+    struct {
+        int code;
+        char text[sizeof failure->text];
+    } told = {failure->code, ""};
+    if (first == team.rank && failed == team.size)
+        snprintf(told.text, sizeof told.text, "%s", failure->text);
+    else if (first == team.rank)
+        snprintf(told.text, sizeof told.text, "%.*s (rank %d of %d, on %s)", (int)sizeof told.text - 200, failure->text,
+                 team.rank, team.size, team_host());
+    share_from((int)first, &told, sizeof told);
+    failure->code = told.code;
+    memcpy(failure->text, told.text, sizeof told.text);
+    return failure->code;
+}
+
+/* Ranks of this node whose set of cores is the same. */
+static int count_sharing(void) {
+    enum { most_words = 128 };
+    unsigned long mine[most_words] = {0};
+    MPI_Comm node;
+    int size, same = 0;
+    if (sched_getaffinity(0, sizeof mine, (cpu_set_t *)mine) ||
+        MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, team.rank, MPI_INFO_NULL, &node) != MPI_SUCCESS)
+        return 1;
+    MPI_Comm_size(node, &size);
+    unsigned long(*all)[most_words] = malloc((size_t)size * sizeof *all);
+    if (all && MPI_Allgather(mine, (int)sizeof mine, MPI_BYTE, all, (int)sizeof mine, MPI_BYTE, node) == MPI_SUCCESS)
+        for (int i = 0; i < size; i++)
+            same += memcmp(all[i], mine, sizeof mine) == 0;
+    free(all);
+    MPI_Comm_free(&node);
+    return same ? same : 1;
+}
+
+int team_start(cli_failure *failure) {
+    const int expected = launched();
+    if (expected == 0)
+        return EXIT_DONE;
+    int provided, size;
+    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
+        return fail(failure, EXIT_FAILED, "MPI cannot be initialised");
+    team.started = 1;
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    if (size == 1 && expected > 1) {
+        const char *rank = getenv("OMPI_COMM_WORLD_RANK") ? getenv("OMPI_COMM_WORLD_RANK") : getenv("PMI_RANK");
+        team.rank = rank ? atoi(rank) : 0; /* so that one of them says it */
+        return fail(failure, EXIT_USAGE,
+                    "the launcher started %d processes, but each finds itself alone: its MPI is not the one that dwconv "
+                    "was built with",
+                    expected);
+    }
+    if (provided < MPI_THREAD_FUNNELED || MPI_Comm_dup(MPI_COMM_WORLD, &comm) != MPI_SUCCESS)
+        return fail(failure, EXIT_FAILED, "MPI has no threads beside its own");
+    MPI_Comm_set_errhandler(comm, MPI_ERRORS_ARE_FATAL);
+    MPI_Comm_rank(comm, &team.rank);
+    team.size = size;
+    team.sharing = count_sharing();
+    return EXIT_DONE;
+}
+
+void team_finish(void) {
+    if (!team.started)
+        return;
+    if (team.size > 1)
+        team_wait();
+    MPI_Finalize();
+    team.started = 0;
+}
+
+#else
+
+int team_start(cli_failure *failure) {
+    const char *size = getenv("OMPI_COMM_WORLD_SIZE");
+    if (size && atoi(size) > 1)
+        return fail(failure, EXIT_USAGE, "mpirun started %s processes, but this dwconv was built without MPI", size);
+    return EXIT_DONE;
+}
+
+void team_finish(void) {
+}
+
+int team_agree(cli_failure *failure) {
+    return failure->code;
+}
+
+void team_share(void *data, size_t bytes) {
+    (void)data, (void)bytes;
+}
+
+void team_sum(int64_t *values, int count) {
+    (void)values, (void)count;
+}
+
+void team_min(int64_t *values, int count) {
+    (void)values, (void)count;
+}
+
+void team_max(double *values, int count) {
+    (void)values, (void)count;
+}
+
+void team_wait(void) {
+}
+#endif
