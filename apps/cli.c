@@ -73,6 +73,17 @@ int cli_context(const common_options *common, int threads, dwc_isa max_isa, cons
     }
     if (log_topics)
         *log_topics = options.log_topics;
+    const int shares = options.threads == 0 && common->sharing > 1;
+    if (shares)
+        options.threads = 1;
+    if (dwc_context_create(&options, context, &error))
+        return fail_library(failure, NULL, &error);
+    const int cores = dwc_context_machine(*context)->usable_cores;
+    if (!shares || cores < 2 * common->sharing)
+        return EXIT_DONE;
+    dwc_context_destroy(*context);
+    *context = NULL;
+    options.threads = cores / common->sharing;
     if (dwc_context_create(&options, context, &error))
         return fail_library(failure, NULL, &error);
     return EXIT_DONE;

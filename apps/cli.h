@@ -38,6 +38,7 @@ void cli_warn(const cli_failure *failure, const char *format, ...) __attribute__
 /* Options every command has; the first member of each command's options. */
 typedef struct common_options {
     int verbose, help, version;
+    int sharing; /* processes that share the cores of this one and compute at the same time; 0: none does */
 } common_options;
 
 typedef struct cli_option cli_option;

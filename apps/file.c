@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Input and output files; see file.h.
  * The partial file is locked (flock) while it is written: two jobs with the same output must not rename each other's
- * unfinished data. File systems without locks do without. A signal's handler removes the partial file itself, so that
- * the program stops at once however long a chunk takes. */
+ * unfinished data. File systems without locks do without. A signal's handler removes the partial file itself, unless it
+ * holds work worth keeping, so that the program stops at once however long a chunk takes. */
 #define _GNU_SOURCE
 #include "file.h"
 
@@ -33,8 +33,7 @@ static void remove_partial_and_die(int number) {
 
 /* A signal that was ignored when the program started (nohup) stays ignored. */
 static void watch_signals(void) {
-    static const int numbers[] = {SIGINT,  SIGTERM, SIGHUP,  SIGPIPE, SIGQUIT,
-                                  SIGALRM, SIGUSR1, SIGUSR2, SIGXCPU, SIGABRT};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT, SIGALRM, SIGUSR2, SIGXCPU, SIGABRT};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         struct sigaction action;
         if (sigaction(numbers[i], NULL, &action) || action.sa_handler == SIG_IGN)
@@ -59,6 +58,7 @@ int input_open(const char *path, input_file *file, cli_failure *failure) {
     if (!S_ISREG(info.st_mode))
         return fail(failure, EXIT_USAGE, "%s: not a regular file (pipes and devices cannot be read at offsets)", path);
     file->bytes = info.st_size;
+    file->changed = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
     file->device = info.st_dev;
     file->inode = info.st_ino;
     return EXIT_DONE;
@@ -125,8 +125,8 @@ int output_check(const char *path, int replace, const input_file *inputs, int co
     return EXIT_DONE;
 }
 
-/* Locks and empties the open partial file. What is found under the name is a stopped job's rest, or another running
- * job's file, which may be renamed between open and lock: then the name no longer leads to it. */
+/* Locks the open partial file. What is found under the name is a stopped job's rest, or another running job's file,
+ * which may be renamed between open and lock: then the name no longer leads to it. */
 static int take_partial(output_file *file, cli_failure *failure) {
     struct stat opened, named;
     if (flock(file->fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
@@ -137,8 +137,7 @@ static int take_partial(output_file *file, cli_failure *failure) {
         return fail(failure, EXIT_FAILED, "%s: another job has just finished it", file->partial);
     if (!S_ISREG(opened.st_mode))
         return fail(failure, EXIT_USAGE, "%s: not a regular file", file->partial);
-    if (ftruncate(file->fd, 0))
-        return fail_file(failure, file->partial, "write", errno);
+    file->found_bytes = opened.st_size;
     return EXIT_DONE;
 }
 
@@ -162,26 +161,48 @@ static void forget(output_file *file) {
     *file = (output_file){0};
 }
 
-int output_open(const char *path, int replace, int64_t bytes, output_file *file, cli_failure *failure) {
-    *file = (output_file){.path = path, .partial = partial_path(path), .fd = -1, .replace = replace};
+static int open_partial(output_file *file, const char *path, int flags, cli_failure *failure) {
+    *file = (output_file){.path = path, .partial = partial_path(path), .fd = -1};
     if (!file->partial)
         return fail(failure, EXIT_FAILED, "out of memory");
-    sigset_t all, before;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before); /* until it is known whether the file is ours to remove */
-    file->fd = open(file->partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
-    int code = file->fd < 0 ? fail_file(failure, file->partial, "write", errno) : take_partial(file, failure);
-    if (code) {
+    file->fd = open(file->partial, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0666);
+    return file->fd < 0 ? fail_file(failure, file->partial, "write", errno) : EXIT_DONE;
+}
+
+int output_open(const char *path, int replace, output_file *file, cli_failure *failure) {
+    int code = open_partial(file, path, O_CREAT, failure);
+    if (!code)
+        code = take_partial(file, failure);
+    file->replace = replace;
+    if (code)
         forget(file);
-    } else {
+    return code;
+}
+
+int output_join(const char *path, output_file *file, cli_failure *failure) {
+    int code = open_partial(file, path, 0, failure);
+    if (code)
+        forget(file);
+    return code;
+}
+
+int output_begin(output_file *file, int64_t bytes, int shared, cli_failure *failure) {
+    if (!shared) {
         partial_to_remove = file->partial;
         atexit(remove_partial);
         watch_signals();
     }
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    if (code)
-        return code;
+    if (ftruncate(file->fd, 0))
+        return fail_file(failure, file->partial, "write", errno);
     return reserve(file, bytes, failure);
+}
+
+void output_keep(void) {
+    partial_to_remove = NULL;
+}
+
+int output_sync(const output_file *file, cli_failure *failure) {
+    return fdatasync(file->fd) ? fail_file(failure, file->partial, "write", errno) : EXIT_DONE;
 }
 
 int output_write(const output_file *file, const void *buffer, int64_t bytes, int64_t offset, cli_failure *failure) {
@@ -238,8 +259,12 @@ int output_commit(output_file *file, cli_failure *failure) {
 }
 
 void output_discard(output_file *file) {
-    if (!file->path)
-        return;
-    unlink(file->partial);
-    forget(file);
+    if (file->path)
+        unlink(file->partial);
+    output_close(file);
+}
+
+void output_close(output_file *file) {
+    if (file->path)
+        forget(file);
 }

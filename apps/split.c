@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cutting a batch into pieces; see split.h.
+/* Cutting a batch; see split.h.
  * Buffer sizes follow from the piece, packed filter and workspace only from its plan. So: take the largest piece whose
  * buffers fit beside what plans were seen to need so far, ask the plans of all its shapes, and take a smaller one until
  * they agree. Each round is smaller than the one before, hence it ends. */
@@ -8,9 +8,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* Pieces larger than this make nothing faster: a chunk is then many times the work of starting it, and buffers that
- * stay small stay in the caches and the translation buffers. */
-enum { streaming_bytes = 64 << 20 };
+/* Bytes of input and output per chunk. Larger ones make nothing faster: a chunk is then many times the work of starting
+ * it. There should be enough of them for many processes, and little is lost when one is computed twice. */
+enum { most_chunk_bytes = 64 << 20, least_chunk_bytes = 4 << 20, wanted_chunks = 1024 };
+
+/* Chunks end where pages of the output file end, if they can: two processes then never write to the same page. */
+enum { page_bytes = 4096 };
 
 static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
@@ -43,17 +46,41 @@ static void measure_buffers(stream_split *split) {
 
 static int64_t total_bytes(const stream_split *split) {
     int64_t plan = add(split->packed_bytes, split->scratch_bytes);
-    return add(add(split->fixed_bytes, plan), add(split->input_bytes, split->output_bytes));
+    int64_t buffers = multiply(split->buffers, add(split->input_bytes, split->output_bytes));
+    return add(add(split->fixed_bytes, plan), buffers);
 }
 
-static int64_t bands(const stream_split *split) {
-    return (split->geometry.oh - 1) / split->rows + 1;
+static int64_t parts(int64_t whole, int64_t part) {
+    return (whole - 1) / part + 1;
 }
 
-int64_t split_count(const stream_split *split) {
+int64_t split_chunks(const stream_split *split) {
     if (split->geometry.output_elements == 0)
         return 0;
-    return ((split->whole.n - 1) / split->images + 1) * bands(split);
+    return parts(split->whole.n, split->chunk_images) * parts(split->geometry.oh, split->chunk_rows);
+}
+
+/* Images and rows of the output. */
+typedef struct area {
+    int64_t image, images, row, rows;
+} area;
+
+static area chunk_area(const stream_split *split, int64_t chunk) {
+    const int64_t bands = parts(split->geometry.oh, split->chunk_rows);
+    area a = {.image = chunk / bands * split->chunk_images, .row = chunk % bands * split->chunk_rows};
+    a.images = least(split->chunk_images, split->whole.n - a.image);
+    a.rows = least(split->chunk_rows, split->geometry.oh - a.row);
+    return a;
+}
+
+double split_chunk_images(const stream_split *split, int64_t chunk) {
+    const area a = chunk_area(split, chunk);
+    return (double)a.images * (double)a.rows / (double)split->geometry.oh;
+}
+
+int64_t split_pieces(const stream_split *split, int64_t chunk) {
+    const area a = chunk_area(split, chunk);
+    return parts(a.images, split->images) * parts(a.rows, split->rows);
 }
 
 /* The band's problem: its windows start at input row `first` and end at `last`, which may lie in the padding. */
@@ -73,13 +100,15 @@ static void cut_band(const stream_split *split, stream_piece *piece) {
     p->pad_right = split->geometry.pad_right;
 }
 
-stream_piece split_piece(const stream_split *split, int64_t index) {
+stream_piece split_piece(const stream_split *split, int64_t chunk, int64_t index) {
+    const area a = chunk_area(split, chunk);
+    const int64_t bands = parts(a.rows, split->rows);
     stream_piece piece = {.problem = split->whole, .input_rows = split->whole.h};
-    piece.image = index / bands(split) * split->images;
-    piece.row = index % bands(split) * split->rows;
-    piece.rows = least(split->rows, split->geometry.oh - piece.row);
-    piece.problem.n = least(split->images, split->whole.n - piece.image);
-    if (split->rows < split->geometry.oh)
+    piece.image = a.image + index / bands * split->images;
+    piece.row = a.row + index % bands * split->rows;
+    piece.rows = least(split->rows, a.row + a.rows - piece.row);
+    piece.problem.n = least(split->images, a.image + a.images - piece.image);
+    if (piece.rows < split->geometry.oh)
         cut_band(split, &piece);
     return piece;
 }
@@ -109,15 +138,36 @@ static int measure_plan(const split_request *request, const stream_piece *piece,
 /* Of an image in so many bands that walking them would take long, those in the middle have shapes of the others. */
 enum { measured_bands = 4096 };
 
-/* Asks the plans of all shapes that occur: the first and the last piece of a batch in chunks, one image's bands. */
-static int measure_plans(const split_request *request, stream_split *split, cli_failure *failure) {
-    int64_t count = bands(split) > 1 ? bands(split) : split_count(split);
+/* Asks the plans of the bands of one image. */
+static int measure_bands(const split_request *request, stream_split *split, cli_failure *failure) {
+    const int64_t in_chunk = parts(split->chunk_rows, split->rows);
+    const int64_t last = parts(split->geometry.oh, split->chunk_rows) - 1;
+    const int64_t count = last * in_chunk + parts(split->geometry.oh - last * split->chunk_rows, split->rows);
     stream_piece before = {0};
-    const int64_t step = bands(split) > 1 || count == 1 ? 1 : count - 1;
-    for (int64_t i = 0; i < count; i += step) {
+    for (int64_t i = 0; i < count; i++) {
         if (i == measured_bands && count > 2 * measured_bands)
             i = count - measured_bands;
-        stream_piece piece = split_piece(split, i);
+        stream_piece piece = split_piece(split, i / in_chunk, i % in_chunk);
+        if (i && split_same_plan(&piece, &before))
+            continue;
+        int code = measure_plan(request, &piece, split, failure);
+        if (code)
+            return code;
+        before = piece;
+    }
+    return EXIT_DONE;
+}
+
+/* Asks the plans of all shapes that occur: of whole images the first and the last piece of the first and the last
+ * chunk. */
+static int measure_plans(const split_request *request, stream_split *split, cli_failure *failure) {
+    if (split->rows < split->geometry.oh)
+        return measure_bands(request, split, failure);
+    const int64_t chunks[] = {0, split_chunks(split) - 1};
+    stream_piece before = {0};
+    for (int i = 0; i < 4; i++) {
+        const int64_t chunk = chunks[i / 2];
+        stream_piece piece = split_piece(split, chunk, i % 2 ? split_pieces(split, chunk) - 1 : 0);
         if (i && split_same_plan(&piece, &before))
             continue;
         int code = measure_plan(request, &piece, split, failure);
@@ -161,19 +211,63 @@ static int fit(const split_request *request, stream_split *split, int64_t *size,
     return EXIT_DONE;
 }
 
-static int64_t wanted_images(const split_request *request, stream_split *split) {
-    if (request->chunk_images)
-        return least(request->chunk_images, request->problem.n);
+/* `count` units of `unit` bytes, or a few more so that they fill whole pages, where that takes at most four times as
+ * many. */
+static int64_t whole_pages(int64_t count, int64_t unit) {
+    int64_t step = page_bytes; /* over the common divisor of unit and page, a power of two */
+    while (step > 1 && unit % 2 == 0) {
+        step /= 2;
+        unit /= 2;
+    }
+    const int64_t more = add(count, step - 1) / step * step;
+    return more / 4 <= count ? more : count;
+}
+
+/* The chunks, from the problem and what was asked for alone. */
+static void choose_chunks(const split_request *request, stream_split *split) {
+    const dwc_geometry *g = &split->geometry;
+    const int64_t element = (int64_t)g->element_bytes, step = request->band_rows;
+    const double total = ((double)g->input_elements + (double)g->output_elements) * (double)element;
+    const double image = total / (double)split->whole.n, wanted = total / wanted_chunks;
+    const double bytes = wanted < least_chunk_bytes  ? least_chunk_bytes
+                         : wanted > most_chunk_bytes ? most_chunk_bytes
+                                                     : wanted;
+    split->chunk_rows = g->oh;
+    split->chunk_images = 1;
+    if (request->chunk_images) {
+        split->chunk_images = least(request->chunk_images, split->whole.n);
+        if (request->chunk_rows)
+            split->chunk_rows = request->chunk_rows;
+    } else if (image <= bytes) {
+        const int64_t count = whole_pages((int64_t)(bytes / image), g->output_elements / split->whole.n * element);
+        split->chunk_images = least(count, split->whole.n);
+    } else if (step > 0 && image > 2.0 * most_chunk_bytes) {
+        const double row = image / (double)g->oh;
+        const int64_t row_bytes = split->whole.layout == DWC_NHWC ? g->ow * g->oc * element : 1;
+        const int64_t count = 1 + (int64_t)(most_chunk_bytes / row / (double)step);
+        split->chunk_rows = least(whole_pages(count, multiply(row_bytes, step)) * step, g->oh);
+    }
+}
+
+/* Pieces for so many buffers: split->images is 0 if none fits. */
+static int choose_pieces(const split_request *request, stream_split *split, int buffers, cli_failure *failure) {
+    split->buffers = buffers;
+    split->rows = split->chunk_rows;
+    int code = fit(request, split, &split->images, 1, split->chunk_images, failure);
+    if (code || split->images || request->band_rows == 0)
+        return code;
     split->images = 1;
-    measure_buffers(split);
-    int64_t image = add(split->input_bytes, split->output_bytes);
-    return least(1 + streaming_bytes / (image ? image : 1), request->problem.n);
+    code = fit(request, split, &split->rows, request->band_rows, (split->chunk_rows - 1) / request->band_rows, failure);
+    if (!split->rows)
+        split->images = 0;
+    return code;
 }
 
 /* Says how much the smallest band would take. */
 static int too_little_memory(const split_request *request, stream_split *split, cli_failure *failure) {
     char what[64] = "a whole image";
-    split->rows = split->geometry.oh;
+    split->images = 1;
+    split->rows = split->chunk_rows;
     if (request->band_rows > 0 && request->band_rows < split->rows) {
         split->rows = request->band_rows;
         snprintf(what, sizeof what, "a band of %" PRId64 " output rows", split->rows);
@@ -199,14 +293,14 @@ int split_choose(const split_request *request, stream_split *split, cli_failure 
     if (g->output_elements == 0)
         return EXIT_DONE;
 
-    split->rows = g->oh;
-    int code = fit(request, split, &split->images, 1, wanted_images(request, split), failure);
-    if (code || split->images)
+    choose_chunks(request, split);
+    int code = choose_pieces(request, split, 2, failure);
+    if (code)
         return code;
-    split->images = 1;
-    if (request->band_rows > 0)
-        code = fit(request, split, &split->rows, request->band_rows, (g->oh - 1) / request->band_rows, failure);
-    if (code || (request->band_rows > 0 && split->rows))
-        return code;
-    return too_little_memory(request, split, failure);
+    if (split->images && split_chunks(split) == 1 && split_pieces(split, 0) == 1)
+        split->buffers = 1;
+    if (split->images)
+        return EXIT_DONE;
+    code = choose_pieces(request, split, 1, failure);
+    return code || split->images ? code : too_little_memory(request, split, failure);
 }

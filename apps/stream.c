@@ -1,224 +1,329 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Streaming; see stream.h.
- * The few plans in use (full and last chunk; top, inner and bottom band) stay in a small cache with their packed
- * filters, the oldest goes when the memory or a slot is needed. */
+ * Three stages do all pieces in the same order. Each counts what it has done; a stage may begin its k-th piece when the
+ * counts of the others say that the buffer it reads is full and the one it fills is free again. */
 #include "stream.h"
 
+#include "plan_cache.h"
 #include "progress.h"
+#include "team.h"
+#include "transfer.h"
 
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
+#include <time.h>
 
-enum { plan_slots = 4 };
+enum { most_buffers = 2, most_pending = 1024 };
 
-typedef struct plan_slot {
-    dwc_plan *plan; /* NULL: free */
-    stream_piece shape;
-    void *packed;
-    int64_t packed_bytes;
-} plan_slot;
+typedef enum stage { READ, COMPUTE, WRITE, STAGES } stage;
 
-typedef struct stream_state {
+typedef struct pipeline {
     const stream_job *job;
     const dwc_context *context;
-    void *input, *output, *scratch;
-    plan_slot slots[plan_slots]; /* used ones first, oldest first */
-    int used;
-    stream_report *report;
-    cli_failure *failure;
-} stream_state;
+    void *inputs[most_buffers], *outputs[most_buffers], *scratch;
+    plan_cache plans;
 
-/* ---- plans ------------------------------------------------------------------------------------------------------- */
+    pthread_mutex_t lock; /* of the next three */
+    pthread_cond_t moved;
+    int64_t done[STAGES]; /* pieces */
+    int64_t end;          /* pieces in all; fewer after a stop */
+    int failed;
 
-static void drop_oldest(stream_state *state) {
-    dwc_release(state->context, state->slots[0].packed);
-    dwc_plan_destroy(state->slots[0].plan);
-    state->used--;
-    memmove(state->slots, state->slots + 1, sizeof *state->slots * (size_t)state->used);
-}
+    cli_failure failures[STAGES];
+    double seconds[STAGES];
 
-/* Memory for packed filters: what input, output, workspace and the filter as read leave. */
-static int64_t packed_room(const stream_state *state) {
-    const stream_split *split = &state->job->split;
-    return state->job->request.memory - split->fixed_bytes - split->input_bytes - split->output_bytes -
-           split->scratch_bytes;
-}
-
-static void make_room(stream_state *state, int64_t bytes) {
-    int64_t total = bytes;
-    for (int i = 0; i < state->used; i++)
-        total += state->slots[i].packed_bytes;
-    while (state->used && (state->used == plan_slots || total > packed_room(state))) {
-        total -= state->slots[0].packed_bytes;
-        drop_oldest(state);
-    }
-}
-
-static void *allocated(stream_state *state, void *memory, int64_t bytes, const char *what) {
-    if (bytes && !memory)
-        fail(state->failure, EXIT_FAILED, "out of memory: %lld bytes for the %s", (long long)bytes, what);
-    return memory;
-}
-
-static void *allocate(stream_state *state, int64_t bytes, const char *what) {
-    return allocated(state, bytes ? dwc_allocate(state->context, (size_t)bytes) : NULL, bytes, what);
-}
-
-static void *allocate_tensor(stream_state *state, int64_t bytes, int colour, const char *what) {
-    void *memory = bytes ? dwc_allocate_coloured(state->context, (size_t)bytes, colour) : NULL;
-    return allocated(state, memory, bytes, what);
-}
-
-/* Plans and packs for the shape of `piece`; the slot stays valid until the next call. NULL after a failure. */
-static const plan_slot *find_plan(stream_state *state, const stream_piece *piece) {
-    plan_slot slot = {.shape = *piece};
-    dwc_plan_info info;
-    dwc_error error;
-    for (int i = 0; i < state->used; i++)
-        if (split_same_plan(&state->slots[i].shape, piece))
-            return &state->slots[i];
-    if (dwc_plan_create(state->context, &piece->problem, &state->job->request.plan, &slot.plan, &error)) {
-        fail_library(state->failure, NULL, &error);
-        return NULL;
-    }
-    dwc_plan_get_info(slot.plan, &info);
-    slot.packed_bytes = (int64_t)info.packed_bytes;
-    if ((int64_t)info.workspace_bytes > state->job->split.scratch_bytes) {
-        dwc_plan_destroy(slot.plan);
-        fail(state->failure, EXIT_FAILED, "a band needs %zu bytes of workspace, more than was set aside",
-             info.workspace_bytes);
-        return NULL;
-    }
-    make_room(state, slot.packed_bytes);
-    slot.packed = allocate(state, slot.packed_bytes, "packed filter");
-    if (!state->failure->code && dwc_plan_pack_filter(slot.plan, state->job->filter, slot.packed, &error))
-        fail_library(state->failure, NULL, &error);
-    state->slots[state->used++] = slot;
-    if (info.threads > state->report->threads)
-        state->report->threads = info.threads;
-    return state->failure->code ? NULL : &state->slots[state->used - 1];
-}
-
-/* ---- transfers --------------------------------------------------------------------------------------------------- */
-
-/* A batch of images in a file. */
-typedef struct file_batch {
-    dwc_layout layout;
-    int64_t offset; /* of the first element */
-    int64_t height, width, channels, element_bytes;
-} file_batch;
-
-/* Rows of images in a file, as `count` runs of `bytes` every `step` from `offset` that lie dense in memory: one run,
- * except for some rows of an NCHW image, which have one per channel. */
-typedef struct file_runs {
-    int64_t offset, step, bytes, count;
-} file_runs;
-
-static file_runs find_runs(const file_batch *batch, const stream_piece *piece, int64_t row, int64_t rows) {
-    int64_t plane_row = batch->width * batch->element_bytes; /* one row of one channel plane */
-    int64_t image = batch->height * plane_row * batch->channels;
-    int planes = batch->layout == DWC_NCHW && rows < batch->height;
-    int64_t row_bytes = planes ? plane_row : plane_row * batch->channels;
-    return (file_runs){
-        .offset = batch->offset + piece->image * image + row * row_bytes,
-        .step = batch->height * plane_row,
-        .bytes = rows * row_bytes * piece->problem.n,
-        .count = planes ? batch->channels : 1,
-    };
-}
-
-static int read_piece(stream_state *state, const stream_piece *piece) {
-    const stream_job *job = state->job;
-    const dwc_problem *p = &job->split.whole;
-    file_batch batch = {p->layout, job->input_offset, p->h, p->w, p->c, (int64_t)dwc_dtype_bytes(p->dtype)};
-    file_runs runs = find_runs(&batch, piece, piece->input_row, piece->input_rows);
-    int code = EXIT_DONE;
-    for (int64_t i = 0; i < runs.count && !code; i++)
-        code = input_read(job->input, (char *)state->input + i * runs.bytes, runs.bytes, runs.offset + i * runs.step,
-                          state->failure);
-    return code;
-}
-
-static int write_piece(stream_state *state, const stream_piece *piece) {
-    const stream_job *job = state->job;
-    const dwc_geometry *g = &job->split.geometry;
-    file_batch batch = {job->split.whole.layout, job->output_offset, g->oh, g->ow, g->oc, (int64_t)g->element_bytes};
-    file_runs runs = find_runs(&batch, piece, piece->row, piece->rows);
-    int code = EXIT_DONE;
-    for (int64_t i = 0; i < runs.count && !code; i++)
-        code = output_write(job->output, (const char *)state->output + i * runs.bytes, runs.bytes,
-                            runs.offset + i * runs.step, state->failure);
-    return code;
-}
-
-/* ---- the loop ---------------------------------------------------------------------------------------------------- */
-
-static int compute_piece(stream_state *state, const stream_piece *piece) {
-    const plan_slot *slot = find_plan(state, piece);
-    dwc_error error;
-    if (!slot)
-        return state->failure->code;
-    if (dwc_plan_execute(slot->plan, state->input, slot->packed, state->job->bias, state->output, state->scratch,
-                         &error))
-        return fail_library(state->failure, NULL, &error);
-    return EXIT_DONE;
-}
-
-static int run_piece(stream_state *state, const stream_piece *piece) {
-    static int (*const steps[])(stream_state *, const stream_piece *) = {read_piece, compute_piece, write_piece};
-    double *const seconds[] = {&state->report->read_seconds, &state->report->compute_seconds,
-                               &state->report->write_seconds};
-    for (int i = 0; i < 3; i++) {
-        double start = cli_seconds();
-        int code = steps[i](state, piece);
-        *seconds[i] += cli_seconds() - start;
-        if (code)
-            return code;
-    }
-    return EXIT_DONE;
-}
-
-static int run_pieces(stream_state *state) {
-    const stream_split *split = &state->job->split;
-    const dwc_geometry *g = &split->geometry;
-    int64_t count = split_count(split);
+    /* Of the writing stage. */
     progress bar;
-    int code = EXIT_DONE;
-    progress_start(&bar, "images", split->whole.n,
-                   ((double)g->input_elements + (double)g->output_elements) * (double)g->element_bytes);
-    for (int64_t i = 0; i < count && !code; i++) {
-        stream_piece piece = split_piece(split, i);
-        code = run_piece(state, &piece);
-        progress_update(&bar, (double)(i + 1) / (double)count);
-    }
-    progress_finish(&bar);
-    return code;
+    uint32_t checksum; /* of the chunk so far */
+    journal_chunk pending[most_pending];
+    int pending_count;
+    double recorded; /* when the last records were written */
+} pipeline;
+
+/* A piece and its place in the work. */
+typedef struct place {
+    int64_t number;                  /* of all pieces of this job */
+    int64_t position, index, pieces; /* of the chunk in the list; of the piece in the chunk, which has so many */
+    stream_piece piece;
+} place;
+
+static volatile sig_atomic_t stop_requested;
+
+static void request_stop(int number) {
+    (void)number;
+    stop_requested = 1;
 }
 
-/* Lets the threads of the first piece, as a rule those of all, place the pages. */
-static int place_memory(stream_state *state) {
-    const stream_piece piece = split_piece(&state->job->split, 0);
-    const plan_slot *slot = find_plan(state, &piece);
+void stream_watch_stop(void) {
+    struct sigaction action = {.sa_handler = request_stop, .sa_flags = SA_RESTART};
+    sigaction(SIGUSR1, &action, NULL);
+}
+
+/* ---- the three stages -------------------------------------------------------------------------------------------- */
+
+static int read_stage(pipeline *p, const place *at) {
+    const stream_job *job = p->job;
+    return transfer_read(&job->split, &at->piece, job->input, job->input_offset,
+                         p->inputs[at->number % job->split.buffers], &p->failures[READ]);
+}
+
+static int compute_stage(pipeline *p, const place *at) {
+    const int64_t buffer = at->number % p->job->split.buffers;
+    const plan_slot *slot = plan_cache_find(&p->plans, &at->piece, &p->failures[COMPUTE]);
     dwc_error error;
-    if (slot && dwc_plan_first_touch(slot->plan, state->input, state->output, &error))
-        fail_library(state->failure, NULL, &error);
-    return state->failure->code;
+    if (slot && dwc_plan_execute(slot->plan, p->inputs[buffer], slot->packed, p->job->bias, p->outputs[buffer],
+                                 p->scratch, &error))
+        fail_library(&p->failures[COMPUTE], NULL, &error);
+    return p->failures[COMPUTE].code;
+}
+
+/* Data first, then the records that speak of it. */
+static int record(pipeline *p, cli_failure *failure) {
+    const int count = p->pending_count;
+    if (count && (output_sync(p->job->output, failure) || journal_append(p->job->journal, p->pending, count, failure)))
+        return failure->code;
+    if (count)
+        output_keep();
+    p->pending_count = 0;
+    p->recorded = cli_seconds();
+    return EXIT_DONE;
+}
+
+/* The chunk is complete: compared if it is known, else noted. */
+static int finish_chunk(pipeline *p, int64_t chunk) {
+    const stream_job *job = p->job;
+    cli_failure *failure = &p->failures[WRITE];
+    if (job->known && job->known->chunk == chunk)
+        return job->known->output == p->checksum
+                   ? EXIT_DONE
+                   : fail(failure, EXIT_USAGE,
+                          "%s: chunk %" PRId64 ", finished before, now has other bits; --force without --resume starts "
+                          "afresh",
+                          job->output->partial, chunk);
+    p->pending[p->pending_count++] = (journal_chunk){chunk, p->checksum};
+    if (p->pending_count == most_pending || cli_seconds() - p->recorded >= job->checkpoint)
+        return record(p, failure);
+    return EXIT_DONE;
+}
+
+static int write_stage(pipeline *p, const place *at) {
+    const stream_job *job = p->job;
+    const int64_t chunk = job->chunks[at->position];
+    const void *output = p->outputs[at->number % job->split.buffers];
+    const double part = (double)(at->index + 1) / (double)at->pieces;
+    if (at->index == 0)
+        p->checksum = 0;
+    p->checksum += transfer_checksum(&job->split, &at->piece, output);
+    if ((!job->known || job->known->chunk != chunk) &&
+        transfer_write(&job->split, &at->piece, job->output, job->output_offset, output, &p->failures[WRITE]))
+        return p->failures[WRITE].code;
+    progress_update(&p->bar, ((double)at->position + part) / (double)job->count);
+    return at->index == at->pieces - 1 ? finish_chunk(p, chunk) : EXIT_DONE;
+}
+
+/* ---- their order ------------------------------------------------------------------------------------------------- */
+
+static int may_begin(const pipeline *p, stage s, int64_t number) {
+    const int64_t buffers = p->job->split.buffers;
+    return s == READ      ? number - p->done[COMPUTE] < buffers
+           : s == COMPUTE ? number < p->done[READ] && number - p->done[WRITE] < buffers
+                          : number < p->done[COMPUTE];
+}
+
+/* How often the caller's thread looks for the calls of other ranks. */
+enum { look_nanoseconds = 20000000 };
+
+static void wait_a_moment(pipeline *p) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += look_nanoseconds;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&p->moved, &p->lock, &until);
+    if (team_called_off())
+        stop_requested = 1;
+}
+
+/* Waits until the piece may begin; 0: there is nothing more to do. */
+static int begin(pipeline *p, stage s, const place *at) {
+    if (s == COMPUTE && team_called_off())
+        stop_requested = 1;
+    pthread_mutex_lock(&p->lock);
+    if (s == READ && at->index == 0 && stop_requested && p->end > at->number) {
+        p->end = at->number;
+        pthread_cond_broadcast(&p->moved);
+    }
+    while (!p->failed && at->number < p->end && !may_begin(p, s, at->number))
+        if (s == COMPUTE && team_size() > 1)
+            wait_a_moment(p);
+        else
+            pthread_cond_wait(&p->moved, &p->lock);
+    const int go_on = !p->failed && at->number < p->end;
+    pthread_mutex_unlock(&p->lock);
+    return go_on;
+}
+
+static void end(pipeline *p, stage s, int code) {
+    pthread_mutex_lock(&p->lock);
+    p->done[s]++;
+    p->failed |= code != 0;
+    pthread_cond_broadcast(&p->moved);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void run_stage(pipeline *p, stage s) {
+    static int (*const steps[])(pipeline *, const place *) = {read_stage, compute_stage, write_stage};
+    place at = {0};
+    for (at.position = 0; at.position < p->job->count; at.position++) {
+        const int64_t chunk = p->job->chunks[at.position];
+        at.pieces = split_pieces(&p->job->split, chunk);
+        for (at.index = 0; at.index < at.pieces; at.index++, at.number++) {
+            at.piece = split_piece(&p->job->split, chunk, at.index);
+            if (!begin(p, s, &at))
+                return;
+            const double start = cli_seconds();
+            const int code = steps[s](p, &at);
+            p->seconds[s] += cli_seconds() - start;
+            end(p, s, code);
+        }
+    }
+}
+
+static void *run_reader(void *p) {
+    run_stage(p, READ);
+    return NULL;
+}
+
+static void *run_writer(void *p) {
+    run_stage(p, WRITE);
+    return NULL;
+}
+
+/* Signals go to the caller's thread: its system calls are not those that transfer data. */
+static int start_thread(pipeline *p, pthread_t *thread, void *(*run)(void *)) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int error = pthread_create(thread, NULL, run, p);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error)
+        fail(&p->failures[COMPUTE], EXIT_FAILED, "cannot start a thread: %s", strerror(error));
+    return error;
+}
+
+static int run_pipeline(pipeline *p) {
+    pthread_t reader, writer;
+    if (start_thread(p, &reader, run_reader))
+        return EXIT_FAILED;
+    const int writes = !start_thread(p, &writer, run_writer);
+    if (writes)
+        run_stage(p, COMPUTE);
+    else
+        end(p, COMPUTE, EXIT_FAILED);
+    pthread_join(reader, NULL);
+    if (writes)
+        pthread_join(writer, NULL);
+    return EXIT_DONE;
+}
+
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
+
+static int allocated(pipeline *p, const void *memory, int64_t bytes, const char *what) {
+    if (bytes == 0 || memory)
+        return 1;
+    fail(&p->failures[COMPUTE], EXIT_FAILED, "out of memory: %" PRId64 " bytes for the %s", bytes, what);
+    return 0;
+}
+
+static void *allocate_tensor(const pipeline *p, int64_t bytes, int colour) {
+    return bytes ? dwc_allocate_coloured(p->context, (size_t)bytes, colour) : NULL;
+}
+
+/* The threads of the first piece, as a rule those of all, place the pages. */
+static int acquire(pipeline *p) {
+    const stream_split *split = &p->job->split;
+    const stream_piece first = split_piece(split, p->job->chunks[0], 0);
+    const plan_slot *slot = plan_cache_find(&p->plans, &first, &p->failures[COMPUTE]);
+    dwc_error error;
+    if (split->scratch_bytes)
+        p->scratch = dwc_allocate(p->context, (size_t)split->scratch_bytes);
+    if (!slot || !allocated(p, p->scratch, split->scratch_bytes, "workspace"))
+        return p->failures[COMPUTE].code;
+    for (int i = 0; i < split->buffers; i++) {
+        p->inputs[i] = allocate_tensor(p, split->input_bytes, 2 * i);
+        p->outputs[i] = allocate_tensor(p, split->output_bytes, 2 * i + 1);
+        if (!allocated(p, p->inputs[i], split->input_bytes, "input") ||
+            !allocated(p, p->outputs[i], split->output_bytes, "output"))
+            return EXIT_FAILED;
+        if (dwc_plan_first_touch(slot->plan, p->inputs[i], p->outputs[i], &error))
+            return fail_library(&p->failures[COMPUTE], NULL, &error);
+    }
+    return EXIT_DONE;
+}
+
+static void release(pipeline *p) {
+    plan_cache_clear(&p->plans);
+    dwc_release(p->context, p->scratch);
+    for (int i = 0; i < p->job->split.buffers; i++) {
+        dwc_release_coloured(p->context, p->outputs[i]);
+        dwc_release_coloured(p->context, p->inputs[i]);
+    }
+}
+
+/* ---- the run ----------------------------------------------------------------------------------------------------- */
+
+/* The failure of one stage. What a stop finds finished is recorded; so is, after a failure, what can be where records
+ * exist already: then the partial file stays. */
+static int conclude(pipeline *p, int64_t pieces, cli_failure *failure) {
+    for (int s = 0; s < STAGES; s++)
+        if (p->failures[s].code)
+            fail(failure, p->failures[s].code, "%s", p->failures[s].text);
+    cli_failure lost = {0};
+    const int stopped = !failure->code && p->end < pieces;
+    if (stopped)
+        record(p, failure);
+    else if (p->job->journal->fd >= 0)
+        record(p, failure->code ? &lost : failure);
+    if (stopped && !team_called_off())
+        fail(failure, EXIT_STOPPED, "stopped on request; --resume goes on");
+    if (failure->code)
+        team_call_off();
+    return failure->code;
+}
+
+static int64_t count_pieces(const stream_job *job) {
+    int64_t pieces = 0;
+    for (int64_t i = 0; i < job->count; i++)
+        pieces += split_pieces(&job->split, job->chunks[i]);
+    return pieces;
 }
 
 int stream_run(const stream_job *job, stream_report *report, cli_failure *failure) {
-    stream_state state = {.job = job, .context = job->request.context, .report = report, .failure = failure};
+    const stream_split *split = &job->split;
+    const dwc_geometry *g = &split->geometry;
+    static pipeline p;
     *report = (stream_report){0};
-    if (split_count(&job->split) == 0)
+    if (job->count == 0)
         return EXIT_DONE;
-    state.input = allocate_tensor(&state, job->split.input_bytes, 0, "input");
-    state.output = allocate_tensor(&state, job->split.output_bytes, 1, "output");
-    state.scratch = allocate(&state, job->split.scratch_bytes, "workspace");
-    int code = failure->code ? failure->code : place_memory(&state);
-    if (!code)
-        code = run_pieces(&state);
-    while (state.used)
-        drop_oldest(&state);
-    dwc_release(state.context, state.scratch);
-    dwc_release_coloured(state.context, state.output);
-    dwc_release_coloured(state.context, state.input);
-    return code;
+    p = (pipeline){.job = job, .context = job->request.context, .end = count_pieces(job), .recorded = cli_seconds()};
+    p.plans = (plan_cache){.request = &job->request, .split = split, .filter = job->filter};
+    p.plans.room = job->request.memory - split->fixed_bytes - split->scratch_bytes -
+                   split->buffers * (split->input_bytes + split->output_bytes);
+    pthread_mutex_init(&p.lock, NULL);
+    pthread_cond_init(&p.moved, NULL);
+    const int64_t pieces = p.end;
+    if (!acquire(&p)) {
+        if (!job->silent)
+            progress_start(&p.bar, "images", split->whole.n,
+                           ((double)g->input_elements + (double)g->output_elements) * (double)g->element_bytes);
+        run_pipeline(&p);
+        progress_finish(&p.bar);
+    }
+    release(&p);
+    pthread_cond_destroy(&p.moved);
+    pthread_mutex_destroy(&p.lock);
+    *report = (stream_report){p.seconds[READ], p.seconds[COMPUTE], p.seconds[WRITE], p.plans.threads};
+    return conclude(&p, pieces, failure);
 }

@@ -14,7 +14,7 @@
 static struct {
     int rank, size, sharing, started;
     char host[64];
-} team = {0, 1, 1, 0, ""};
+} team = {.size = 1, .sharing = 1};
 
 int team_rank(void) {
     return team.rank;
@@ -97,6 +97,48 @@ void team_share(void *data, size_t bytes) {
     share_from(0, data, bytes);
 }
 
+/* A call is an empty message to every other rank; one receive for them is open from the first look to team_settle. */
+enum { call_tag = 1 };
+
+static struct {
+    MPI_Request receive;
+    int open, sent;
+    int64_t heard;
+} call;
+
+void team_call_off(void) {
+    if (call.sent++)
+        return;
+    for (int rank = 0; rank < team.size; rank++) {
+        MPI_Request request;
+        if (rank != team.rank && MPI_Isend(NULL, 0, MPI_BYTE, rank, call_tag, comm, &request) == MPI_SUCCESS)
+            MPI_Request_free(&request);
+    }
+}
+
+int team_called_off(void) {
+    int heard = 0;
+    if (team.size > 1 && !call.open)
+        call.open = MPI_Irecv(NULL, 0, MPI_BYTE, MPI_ANY_SOURCE, call_tag, comm, &call.receive) == MPI_SUCCESS;
+    if (call.open && MPI_Test(&call.receive, &heard, MPI_STATUS_IGNORE) == MPI_SUCCESS && heard) {
+        call.open = 0;
+        call.heard++;
+    }
+    return call.heard > 0;
+}
+
+void team_settle(void) {
+    int64_t calls = call.sent > 0;
+    team_sum(&calls, 1);
+    while (call.heard < calls - (call.sent > 0))
+        team_called_off();
+    if (call.open) {
+        MPI_Cancel(&call.receive);
+        MPI_Wait(&call.receive, MPI_STATUS_IGNORE);
+    }
+    memset(&call, 0, sizeof call);
+}
+
 int team_agree(cli_failure *failure) {
     if (team.size == 1)
         return failure->code;
@@ -152,8 +194,8 @@ int team_start(cli_failure *failure) {
         const char *rank = getenv("OMPI_COMM_WORLD_RANK") ? getenv("OMPI_COMM_WORLD_RANK") : getenv("PMI_RANK");
         team.rank = rank ? atoi(rank) : 0; /* so that one of them says it */
         return fail(failure, EXIT_USAGE,
-                    "the launcher started %d processes, but each finds itself alone: its MPI is not the one that dwconv "
-                    "was built with",
+                    "the launcher started %d processes, but each finds itself alone: its MPI is not the one that "
+                    "dwconv was built with",
                     expected);
     }
     if (provided < MPI_THREAD_FUNNELED || MPI_Comm_dup(MPI_COMM_WORLD, &comm) != MPI_SUCCESS)
@@ -207,5 +249,15 @@ void team_max(double *values, int count) {
 }
 
 void team_wait(void) {
+}
+
+void team_call_off(void) {
+}
+
+int team_called_off(void) {
+    return 0;
+}
+
+void team_settle(void) {
 }
 #endif

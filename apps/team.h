@@ -19,7 +19,7 @@ int team_start(cli_failure *failure);
 /* Leaves them; nothing of the team may be called afterwards. */
 void team_finish(void);
 
-/* These three are not collective. */
+/* These are not collective. */
 int team_rank(void);         /* 0 .. size-1; 0 prints and decides what one has to decide */
 int team_size(void);         /* 1: alone */
 int team_sharing(void);      /* how many ranks may run on the same cores as this one, itself included */
@@ -38,5 +38,10 @@ void team_max(double *values, int count);
 
 /* Waits for all. */
 void team_wait(void);
+
+/* Calls the others off, once: not collective. Then all, called off or not, call team_settle, which is. */
+void team_call_off(void);
+int team_called_off(void); /* whether another rank has called; not collective either */
+void team_settle(void);
 
 #endif

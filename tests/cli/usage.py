@@ -38,7 +38,6 @@ def bad_usage():
         expect_error(f"{command}: unknown option with =", 2, "'--frob=1'", command, "--frob=1")
         expect_error(f"{command}: value for a flag", 2, "--verbose takes no value", command, "--verbose=1")
         expect_error(f"{command}: given twice", 2, "--verbose is given twice", command, "--verbose", "--verbose")
-    expect_error("conv --resume does not exist yet", 2, "'--resume'", "conv", *FILES, "--resume", "1")
     expect_error("argument without option", 2, "'x.npy'", "conv", "x.npy")
     expect_error("missing value at the end", 2, "--input needs a value", "conv", "--input")
     expect_error("empty value", 2, "--input", "conv", "--input", "")
