@@ -281,15 +281,13 @@ static int conclude(pipeline *p, int64_t pieces, cli_failure *failure) {
         if (p->failures[s].code)
             fail(failure, p->failures[s].code, "%s", p->failures[s].text);
     cli_failure lost = {0};
-    const int stopped = !failure->code && p->end < pieces;
-    if (stopped)
-        record(p, failure);
-    else if (p->job->journal->fd >= 0)
+    const int stopped = !failure->code && p->end < pieces, called = team_called_off();
+    if (p->job->journal->fd >= 0 || (stopped && (!called || called == EXIT_STOPPED)))
         record(p, failure->code ? &lost : failure);
-    if (stopped && !team_called_off())
+    if (stopped && !called)
         fail(failure, EXIT_STOPPED, "stopped on request; --resume goes on");
     if (failure->code)
-        team_call_off();
+        team_call_off(failure->code);
     return failure->code;
 }
 

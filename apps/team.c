@@ -97,21 +97,22 @@ void team_share(void *data, size_t bytes) {
     share_from(0, data, bytes);
 }
 
-/* A call is an empty message to every other rank; one receive for them is open from the first look to team_settle. */
+/* A call is a message to every other rank; one receive for them is open from the first look to team_settle. */
 enum { call_tag = 1 };
 
 static struct {
     MPI_Request receive;
-    int open, sent;
+    int open, sent, received, reason;
     int64_t heard;
 } call;
 
-void team_call_off(void) {
-    if (call.sent++)
+void team_call_off(int reason) {
+    if (call.sent)
         return;
+    call.sent = reason;
     for (int rank = 0; rank < team.size; rank++) {
         MPI_Request request;
-        if (rank != team.rank && MPI_Isend(NULL, 0, MPI_BYTE, rank, call_tag, comm, &request) == MPI_SUCCESS)
+        if (rank != team.rank && MPI_Isend(&call.sent, 1, MPI_INT, rank, call_tag, comm, &request) == MPI_SUCCESS)
             MPI_Request_free(&request);
     }
 }
@@ -119,12 +120,14 @@ void team_call_off(void) {
 int team_called_off(void) {
     int heard = 0;
     if (team.size > 1 && !call.open)
-        call.open = MPI_Irecv(NULL, 0, MPI_BYTE, MPI_ANY_SOURCE, call_tag, comm, &call.receive) == MPI_SUCCESS;
+        call.open = MPI_Irecv(&call.received, 1, MPI_INT, MPI_ANY_SOURCE, call_tag, comm, &call.receive) == MPI_SUCCESS;
     if (call.open && MPI_Test(&call.receive, &heard, MPI_STATUS_IGNORE) == MPI_SUCCESS && heard) {
         call.open = 0;
         call.heard++;
+        if (!call.reason)
+            call.reason = call.received;
     }
-    return call.heard > 0;
+    return call.reason;
 }
 
 void team_settle(void) {
@@ -251,7 +254,8 @@ void team_max(double *values, int count) {
 void team_wait(void) {
 }
 
-void team_call_off(void) {
+void team_call_off(int reason) {
+    (void)reason;
 }
 
 int team_called_off(void) {

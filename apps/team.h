@@ -39,9 +39,10 @@ void team_max(double *values, int count);
 /* Waits for all. */
 void team_wait(void);
 
-/* Calls the others off, once: not collective. Then all, called off or not, call team_settle, which is. */
-void team_call_off(void);
-int team_called_off(void); /* whether another rank has called; not collective either */
+/* Calls the others off, once, for a reason that is not 0: not collective. Then all, called off or not, call
+ * team_settle, which is. */
+void team_call_off(int reason);
+int team_called_off(void); /* the reason of another rank that has called, else 0; not collective either */
 void team_settle(void);
 
 #endif

@@ -2,8 +2,11 @@
 /* Preloaded into the program by the tests: makes chosen calls fail, transfer less, or give wrong numbers.
  *
  *     LD_PRELOAD=fault.so DWC_TEST_FAULT=pwrite:3:28    the third pwrite fails with error 28 (ENOSPC)
- *                         DWC_TEST_FAULT=pread:0:short  every pread moves at most 7 bytes, every other one is
- * interrupted DWC_TEST_FAULT=execute:5:0    the fifth dwc_plan_execute leaves a wrong first byte
+ *                         DWC_TEST_FAULT=pread:0:short  every pread moves at most 7 bytes, or is interrupted
+ *                         DWC_TEST_FAULT=execute:5:0    the fifth dwc_plan_execute leaves a wrong first byte
+ *                         DWC_TEST_FAULT=allocate:2:1   the second dwc_allocate_coloured gives no memory
+ *                         DWC_TEST_FAULT=refuse:5:1     the fifth dwc_plan_execute fails
+ *                         DWC_TEST_FAULT=stall:5:1      the fifth dwc_plan_execute never ends
  *
  * Number 0 means every call. */
 #define _GNU_SOURCE
@@ -66,14 +69,27 @@ TRANSFER(pwrite, const void *)
     }
 
 CALL(fsync, (int fd), (fd))
+CALL(fdatasync, (int fd), (fd))
 CALL(rename, (const char *from, const char *to), (from, to))
 CALL(renameat2, (int a, const char *from, int b, const char *to, unsigned flags), (a, from, b, to, flags))
 CALL(fallocate, (int fd, int mode, off_t at, off_t size), (fd, mode, at, size))
 
+void *dwc_allocate_coloured(const dwc_context *context, size_t bytes, int colour) {
+    static int calls;
+    return fault("allocate", &calls) ? NULL : REAL(dwc_allocate_coloured)(context, bytes, colour);
+}
+
 dwc_status dwc_plan_execute(const dwc_plan *plan, const void *input, const void *packed, const void *bias, void *output,
                             void *workspace, dwc_error *error) {
-    static int calls;
+    static int calls, refusals, stalls;
     dwc_plan_info info;
+    if (fault("refuse", &refusals)) {
+        if (error)
+            *error = (dwc_error){DWC_INTERNAL_ERROR, "the kernel fails"};
+        return DWC_INTERNAL_ERROR;
+    }
+    while (fault("stall", &stalls))
+        pause();
     dwc_status status = REAL(dwc_plan_execute)(plan, input, packed, bias, output, workspace, error);
     dwc_plan_get_info(plan, &info);
     if (info.geometry.output_elements && getenv("DWC_TEST_FAULT") &&

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`dwconv conv` as several processes: the same bits as one, one line when anything fails on any of them, no hang, killed
+and resumed on other numbers of ranks.
+
+    python3 ranks.py PATH_OF_DWCONV MPIRUN FAULT_LIBRARY|none [NUMBER_OF_KILLS SEED]
+"""
+
+import errno
+import glob
+import hashlib
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+
+import cli_support
+from cli_support import begin, check, finish, read_bytes, run, seen, write_npy
+
+JOB = ["conv", "--input", "input.npy", "--filter", "filter.npy", "--output", "out.npy", "--threads", 1]
+SLOW = [*JOB, "--algo", "reference", "--chunk-images", 1, "--checkpoint", 0.005]
+ALL_RANKS = (1, 2, 3, 4, 7, 16)
+ENVIRONMENT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+               "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_mpi_yield_when_idle": "1",
+               "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
+               "OMPI_MCA_btl": "self,vader"}
+# Runs the program; on rank R alone something is done before.
+ONE_RANK = 'if [ "$OMPI_COMM_WORLD_RANK" = "$R" ]; then eval "$BEFORE"; fi; exec "$0" "$@"'
+
+
+def start_ranks(count, *arguments, rank=None, before="", environment=None):
+    words = [mpirun, "--timeout", "100", "-n", str(count)]
+    words += ["sh", "-c", ONE_RANK] if rank is not None else []
+    return subprocess.Popen([*words, cli_support.program, *map(str, arguments)], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                            env={**os.environ, **ENVIRONMENT, "R": str(rank), "BEFORE": before, **(environment or {})})
+
+
+def end_ranks(process, arguments):
+    out, err = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(arguments, process.returncode, out.decode(errors="replace"),
+                                       err.decode(errors="replace"))
+
+
+def run_ranks(count, *arguments, **options):
+    return end_ranks(start_ranks(count, *arguments, **options), arguments)
+
+
+def digest():
+    return hashlib.sha256(read_bytes("out.npy")).hexdigest()
+
+
+def left():
+    return sorted(name for name in os.listdir(".") if name.startswith("out"))
+
+
+def clean():
+    for name in left():
+        os.unlink(name)
+
+
+def records():
+    total = 0
+    for path in glob.glob("out.npy.partial-*.journal"):
+        try:
+            total += max(0, os.path.getsize(path) - 1024) // 64
+        except FileNotFoundError:  # the job has just ended
+            pass
+    return total
+
+
+def expect_failure(name, code, words, count, *arguments, seconds=10, kept=(), **options):
+    """One line of ours with all words, this exit code, in time, and nothing left but `kept`."""
+    begun = time.monotonic()
+    result = run_ranks(count, *arguments, **options)
+    took = time.monotonic() - begun
+    ours = [line for line in result.stderr.splitlines() if line.startswith("dwconv")]
+    check(name, result.returncode == code and len(ours) == 1 and all(word in ours[0] for word in words) and not result.stdout,
+          seen(result))
+    check(f"{name}: in time", took < seconds, f"{took:.1f} s")
+    check(f"{name}: nothing is left", left() == sorted(kept), left())
+
+
+# ---- same bits -------------------------------------------------------------------------------------------------------
+
+
+def write_job(rng, dtype, layout, images):
+    h, w, c, m = rng.randint(5, 20), rng.randint(5, 20), rng.randint(1, 9), rng.randint(1, 3)
+    kh, kw = rng.randint(1, 5), rng.randint(1, 5)
+    shape = (images, c, h, w) if layout == "NCHW" else (images, h, w, c)
+    write_npy("input.npy", shape, [rng.uniform(-1, 1) for _ in range(images * h * w * c)], dtype)
+    write_npy("filter.npy", (kh, kw, c, m), [rng.uniform(-1, 1) for _ in range(kh * kw * c * m)], dtype)
+    stride, dilation = rng.choice(("1,1", "2,1", "3,2")), rng.choice(("1,1", "1,2", "2,3"))
+    padding = rng.choice(("same", "12,9,8,9"))
+    return ["--strides", stride, "--dilations", dilation, "--padding", padding, "--data-format", layout, "--dtype", dtype]
+
+
+def same_bits(seed):
+    rng = random.Random(seed)
+    for dtype in ("f16", "bf16", "f32", "f64"):
+        for layout in ("NHWC", "NCHW"):
+            options = write_job(rng, dtype, layout, 20)
+            one = run(*JOB, *options)
+            whole = digest() if check(f"{options}: one process", one.returncode == 0, seen(one)) else None
+            clean()
+            for count in ALL_RANKS:
+                result = run_ranks(count, *JOB, *options, "--chunk-images", rng.randint(1, 3), "--json")
+                good = result.returncode == 0 and left() == ["out.npy"]
+                check(f"{dtype} {layout} on {count} ranks: same bits", good and digest() == whole and
+                      json.loads(result.stdout)["ranks"] == count, f"{options} {seen(result)}")
+                clean()
+
+
+def numbers_of_images():
+    rng = random.Random(3)
+    for count in (1, 3, 4):
+        for images in sorted({0, 1, count - 1, count, count + 1}):
+            options = write_job(rng, "f32", "NHWC", images)
+            run(*JOB, *options)
+            whole = digest()
+            clean()
+            result = run_ranks(count, *JOB, *options, "--chunk-images", 1)
+            check(f"{images} images on {count} ranks", result.returncode == 0 and digest() == whole, seen(result))
+            clean()
+
+
+def bands():
+    """An image beyond the memory, in bands, on several ranks."""
+    rng = random.Random(4)
+    for layout in ("NHWC", "NCHW"):
+        options = write_job(rng, "f32", layout, 3)
+        run(*JOB, *options)
+        whole = digest()
+        clean()
+        least = int(re.search(r"needs (\d+)", run(*JOB, *options, "--memory", 1).stderr).group(1))
+        result = run_ranks(3, *JOB, *options, "--memory", 2 * least)
+        check(f"{layout}: bands on 3 ranks", result.returncode == 0 and digest() == whole, seen(result))
+        clean()
+
+
+def instruction_sets():
+    """Ranks that have less: all then use less."""
+    rng = random.Random(6)
+    options = write_job(rng, "f32", "NHWC", 9)
+    for isa in ("avx2", "baseline"):
+        alone = run(*JOB, *options, "--isa", isa)
+        whole = digest()
+        clean()
+        result = run_ranks(3, *JOB, *options, "--chunk-images", 1, rank=1, before=f"export DWC_ISA={isa}")
+        check(f"one rank has {isa} only", alone.returncode == result.returncode == 0 and digest() == whole, seen(result))
+        clean()
+
+
+# ---- failures --------------------------------------------------------------------------------------------------------
+
+
+def faults():
+    rng = random.Random(5)
+    options = write_job(rng, "f32", "NHWC", 24)
+    job = [*JOB, *options, "--chunk-images", 1]
+    run(*job)
+    whole = digest()
+    clean()
+    os.makedirs("other", exist_ok=True)
+    for rank in (0, 1, 2):
+        who = f"(rank {rank} of 3, on "
+        expect_failure(f"rank {rank} has no such directory", 1, ["input.npy: cannot open", who], 3, *job, rank=rank,
+                       before="cd other")
+        if not library:
+            continue
+        preload = f"export LD_PRELOAD={library} DWC_TEST_FAULT="
+        for name, fault, word in (("read", f"pread:4:{errno.EIO}", "nput/output error"),
+                                  ("write", f"pwrite:2:{errno.ENOSPC}", "No space left"),
+                                  ("sync", f"fdatasync:1:{errno.EIO}", "nput/output error"),
+                                  ("memory", "allocate:2:1", "out of memory"), ("kernel", "refuse:3:1", "the kernel fails")):
+            expect_failure(f"{name} fails on rank {rank}", 1, [word, who], 3, *job, rank=rank, before=preload + fault)
+        result = run_ranks(3, *job, rank=rank, before=preload + "pread:0:short")
+        check(f"short reads on rank {rank}", result.returncode == 0 and digest() == whole, seen(result))
+        clean()
+        result = run_ranks(3, *job, rank=rank, before=preload + "execute:2:0")
+        check(f"negative control: a wrong byte on rank {rank} is another hash", result.returncode == 0 and digest() != whole,
+              seen(result))
+        clean()
+    if library:
+        expect_failure("no room for the output", 1, ["out.npy.partial", "No space left", "(rank 0 of 3"], 3, *job, rank=0,
+                       before=f"export LD_PRELOAD={library} DWC_TEST_FAULT=fallocate:1:{errno.ENOSPC}")
+
+
+def different_files():
+    """Ranks with directories of their own: no shared file system."""
+    rng = random.Random(8)
+    options = write_job(rng, "f32", "NHWC", 9)
+    for name in ("input.npy", "filter.npy"):
+        os.system(f"cp -p {name} other/")
+    expect_failure("the output of rank 1 is elsewhere", 1, ["out.npy.partial", "rank 1 of 3"], 3, *JOB, *options, rank=1,
+                   before="cd other")
+    with open("other/out.npy.partial", "wb") as file:
+        file.write(b"x" * 10000)
+    expect_failure("and there is one of that name", 1, ["out.npy.partial: is not the file that rank 0 writes", "rank 1 of 3"],
+                   3, *JOB, *options, rank=1, before="cd other")
+    check("it is not touched", read_bytes("other/out.npy.partial") == b"x" * 10000)
+    os.utime("other/input.npy")
+    expect_failure("another input", 1, ["input.npy", "another time", "rank 1 of 3"], 3, *JOB, *options, rank=1,
+                   before="cd other")
+    write_npy("other/input.npy", (9, 30, 30, 1), [1] * 8100)
+    write_npy("other/filter.npy", (3, 3, 1, 1), [1] * 9)
+    expect_failure("another problem", 1, ["input.npy", "bytes here", "rank 1 of 3"], 3, *JOB, *options, rank=1,
+                   before="cd other")
+
+
+def usage():
+    for words, text in ((["conv"], "--input is missing"), (["frob"], "unknown command"), (["conv", "--frob"], "--frob")):
+        expect_failure(f"{words}: one line", 2, [], 3, *words)
+    expect_failure("a missing input", 1, ["missing.npy: cannot open"], 3, "conv", "--input", "missing.npy", *JOB[3:])
+    result = run_ranks(3, "--version")
+    check("--version: once", result.returncode == 0 and result.stdout.count("dwconv") == 1, seen(result))
+    result = run_ranks(3, "info")
+    check("info: once", result.returncode == 0 and result.stdout.count("\ncpu") <= 1, seen(result))
+    result = run(*JOB, environment={"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "0", **{k: ENVIRONMENT[k] for k in list(ENVIRONMENT)[:2]}})
+    check("another launcher's variables: refused", result.returncode == 2 and "4 processes" in result.stderr and left() == [],
+          seen(result))
+
+
+# ---- stopped jobs ----------------------------------------------------------------------------------------------------
+
+
+def children(process):
+    """The ranks of an mpirun."""
+    return [int(word) for path in glob.glob(f"/proc/{process.pid}/task/*/children") for word in read_bytes(path).split()]
+
+
+def stop(number, count, more, *arguments):
+    """Sends the signal to one rank (SIGKILL) or to mpirun when so many more records are there."""
+    before = records()
+    process = start_ranks(count, *arguments)
+    while process.poll() is None and (records() < before + more or len(children(process)) < count):
+        time.sleep(0.005)
+    alive = process.poll() is None
+    if alive and number == signal.SIGKILL:
+        os.kill(random.choice(children(process)), number)
+    elif alive:
+        process.send_signal(number)
+    result = end_ranks(process, arguments)
+    check(f"{number.name} after {more} more records on {count} ranks", alive, seen(result))
+    return result
+
+
+def stopped_jobs(kills, seed):
+    rng = random.Random(seed)
+    images, size, channels = 160 + 8 * kills, 40, 16
+    values = [rng.uniform(-1, 1) for _ in range(size * size * channels)]
+    write_npy("input.npy", (images, size, size, channels), values * images)
+    write_npy("filter.npy", (9, 9, channels, 1), [rng.uniform(-1, 1) for _ in range(81 * channels)])
+    alone = run(*SLOW)
+    check("one process", alone.returncode == 0, seen(alone))
+    whole = digest()
+    clean()
+
+    def same(name, result):
+        check(name, result.returncode == 0 and left() == ["out.npy"] and digest() == whole, f"{left()} {seen(result)}")
+        clean()
+
+    for more, then in ((0, 3), (1, 1), (30, 4)):
+        stop(signal.SIGKILL, 2, more, *SLOW)
+        same(f"killed after {more} records, resumed on {then} ranks", run_ranks(then, *SLOW, "--resume"))
+    for _ in range(kills):
+        stop(signal.SIGKILL, rng.choice((2, 3, 4)), rng.randint(1, 2), *SLOW, "--resume")
+    done = records()
+    same(f"{kills} kills in a row, {done} chunks recorded, then resumed alone", run(*SLOW, "--resume"))
+
+    result = stop(signal.SIGUSR1, 3, 2, *SLOW)
+    check("SIGUSR1: 75 from mpirun", result.returncode == 75 and "stopped on request" in result.stderr
+          and records() > 0 and not os.path.exists("out.npy"), seen(result))
+    result = run_ranks(2, *SLOW)
+    check("without --resume it is refused", result.returncode == 2 and "--resume goes on" in result.stderr, seen(result))
+    result = run_ranks(2, *SLOW, "--resume", "--strides", 2)
+    check("another problem is refused", result.returncode == 2 and "another problem" in result.stderr, seen(result))
+    same("resumed on 7 ranks", run_ranks(7, *SLOW, "--resume"))
+
+    process = start_ranks(2, *SLOW)
+    while process.poll() is None and records() == 0:
+        time.sleep(0.005)
+    second = run_ranks(3, *SLOW, "--resume")
+    check("a second job is refused", second.returncode == 1 and "another job is writing it" in second.stderr, seen(second))
+    same("the first does not notice", end_ranks(process, SLOW))
+    run_ranks(2, *SLOW)
+    before = os.stat("out.npy")
+    result = run_ranks(3, *SLOW, "--resume")
+    check("a complete output: nothing is done", result.returncode == 0 and "complete already" in result.stdout
+          and os.stat("out.npy").st_mtime_ns == before.st_mtime_ns and left() == ["out.npy"], seen(result))
+    clean()
+
+
+arguments = begin()
+mpirun, library = arguments[0], arguments[1] if arguments[1] != "none" else None
+kill_count, kill_seed = (int(word) for word in arguments[2:] or (10, 1))
+usage()
+same_bits(1)
+numbers_of_images()
+bands()
+instruction_sets()
+faults()
+different_files()
+stopped_jobs(kill_count, kill_seed)
+finish()
