@@ -71,6 +71,10 @@ static const cli_option table[] = {
      option_flag, AT(resume)},
     {"--checkpoint", "SECONDS", "how often finished chunks are made safe for --resume [5]", option_positive,
      AT(checkpoint)},
+    {"--stall-timeout", "SECONDS",
+     "end when nothing is read, computed or written for so\nlong [600 under mpirun, else "
+     "never]",
+     option_positive, AT(stall)},
     {"--force", NULL, "replace an existing output", option_flag, AT(force)},
     {"--json", NULL, "report as a JSON object", option_flag, AT(json)},
     OPTIONS_COMMON,

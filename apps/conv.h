@@ -33,7 +33,7 @@ typedef struct conv_options {
     wisdom_options wisdom;
     plan_limits limits;
     int64_t threads, chunk_images, memory;
-    double checkpoint;
+    double checkpoint, stall;
     int resume, force, json;
 } conv_options;
 

@@ -177,6 +177,9 @@ static int deal(conv_run *run, cli_failure *failure) {
     return EXIT_DONE;
 }
 
+/* Without --stall-timeout; no piece takes nearly as long. */
+enum { stall_seconds = 600 };
+
 int conv_deal(conv_run *run, cli_failure *failure) {
     stream_job *job = &run->job;
     job->input = &run->inputs[INPUT];
@@ -187,6 +190,7 @@ int conv_deal(conv_run *run, cli_failure *failure) {
     job->bias = run->bias;
     job->journal = &run->journal;
     job->checkpoint = run->options->checkpoint;
+    job->stall = run->options->stall > 0 ? run->options->stall : team_size() > 1 ? stall_seconds : 0;
     job->silent = team_rank() > 0;
     deal(run, failure);
     return team_agree(failure);

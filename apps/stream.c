@@ -8,10 +8,12 @@
 #include "progress.h"
 #include "team.h"
 #include "transfer.h"
+#include "watchdog.h"
 
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -25,11 +27,13 @@ typedef struct pipeline {
     void *inputs[most_buffers], *outputs[most_buffers], *scratch;
     plan_cache plans;
 
-    pthread_mutex_t lock; /* of the next three */
+    pthread_mutex_t lock; /* of the next four */
     pthread_cond_t moved;
     int64_t done[STAGES]; /* pieces */
     int64_t end;          /* pieces in all; fewer after a stop */
+    int64_t at[STAGES];   /* chunk that the stage works on, -1: it waits */
     int failed;
+    watchdog dog;
 
     cli_failure failures[STAGES];
     double seconds[STAGES];
@@ -161,6 +165,7 @@ static int begin(pipeline *p, stage s, const place *at) {
         else
             pthread_cond_wait(&p->moved, &p->lock);
     const int go_on = !p->failed && at->number < p->end;
+    p->at[s] = go_on ? p->job->chunks[at->position] : -1;
     pthread_mutex_unlock(&p->lock);
     return go_on;
 }
@@ -168,8 +173,24 @@ static int begin(pipeline *p, stage s, const place *at) {
 static void end(pipeline *p, stage s, int code) {
     pthread_mutex_lock(&p->lock);
     p->done[s]++;
+    p->at[s] = -1;
     p->failed |= code != 0;
     pthread_cond_broadcast(&p->moved);
+    pthread_mutex_unlock(&p->lock);
+    watchdog_step(&p->dog);
+}
+
+/* For the watchdog. */
+static void say_where(void *user, char *text, size_t size) {
+    static const char *const names[] = {"reading", "computing", "writing"};
+    pipeline *p = user;
+    size_t length = 0;
+    snprintf(text, size, "waiting");
+    pthread_mutex_lock(&p->lock);
+    for (int s = 0; s < STAGES; s++)
+        if (p->at[s] >= 0 && length < size)
+            length += (size_t)snprintf(text + length, size - length, "%s%s chunk %" PRId64, length ? ", " : "",
+                                       names[s], p->at[s]);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -316,7 +337,10 @@ int stream_run(const stream_job *job, stream_report *report, cli_failure *failur
         if (!job->silent)
             progress_start(&p.bar, "images", split->whole.n,
                            ((double)g->input_elements + (double)g->output_elements) * (double)g->element_bytes);
-        run_pipeline(&p);
+        p.dog = (watchdog){.seconds = job->stall, .where = say_where, .user = &p};
+        if (!watchdog_start(&p.dog, &p.failures[COMPUTE]))
+            run_pipeline(&p);
+        watchdog_stop(&p.dog);
         progress_finish(&p.bar);
     }
     release(&p);

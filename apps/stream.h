@@ -26,6 +26,7 @@ typedef struct stream_job {
                                    written; NULL: none */
     journal *journal;           /* of finished chunks */
     double checkpoint;          /* seconds of work between two groups of its records */
+    double stall;               /* most seconds that a step may take; 0: any */
     int silent;                 /* no progress bar */
 } stream_job;
 

@@ -183,6 +183,9 @@ def faults():
         check(f"negative control: a wrong byte on rank {rank} is another hash", result.returncode == 0 and digest() != whole,
               seen(result))
         clean()
+        expect_failure(f"rank {rank} stands still", 1, ["no progress for 2 s: computing chunk", who], 3, *job,
+                       "--stall-timeout", 2, rank=rank, before=preload + "stall:2:1", kept=["out.npy.partial"])
+        clean()
     if library:
         expect_failure("no room for the output", 1, ["out.npy.partial", "No space left", "(rank 0 of 3"], 3, *job, rank=0,
                        before=f"export LD_PRELOAD={library} DWC_TEST_FAULT=fallocate:1:{errno.ENOSPC}")
