@@ -12,6 +12,7 @@
 #include "options.h"
 #include "plan_limits.h"
 #include "progress.h"
+#include "team.h"
 #include "wisdom_use.h"
 
 #include <inttypes.h>
@@ -62,14 +63,14 @@ typedef struct tune_run {
     dwc_plan_options limits;
     double started;
     progress bar;
-    int64_t index; /* of the problem that is raced */
+    int64_t index; /* of the problem that is raced; a worker has those that are its own number modulo the workers */
     int64_t done;
     int64_t unmeasured; /* problems without an answer, with --strict */
 } tune_run;
 
 /* ---- signals ----------------------------------------------------------------------------------------------------- */
 
-static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
+static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
 enum { stop_signal_count = sizeof stop_signals / sizeof *stop_signals };
 static volatile sig_atomic_t stop_wanted;
 
@@ -164,8 +165,8 @@ static int check_problems(const tune_run *run, cli_failure *failure) {
 
 static int on_progress(void *user, double done) {
     tune_run *run = user;
-    progress_update(&run->bar, ((double)run->index + done) / (double)run->layers.count);
-    return stop_wanted;
+    progress_update(&run->bar, ((double)run->index + done * team_workers()) / (double)run->layers.count);
+    return stop_wanted || team_called_off();
 }
 
 /* Seconds for the next problem: an equal share of what is left; never 0, which would mean no limit. */
@@ -173,7 +174,7 @@ static double next_budget(const tune_run *run) {
     if (options.budget <= 0)
         return 0;
     const double left = options.budget - (cli_seconds() - run->started);
-    const double share = left / (double)(run->layers.count - run->index);
+    const double share = left / (double)((run->layers.count - run->index - 1) / team_workers() + 1);
     return share > 1e-6 ? share : 1e-6;
 }
 
@@ -207,11 +208,19 @@ static int tune_layer(tune_run *run, const layer *l, cli_failure *failure) {
 
 static int tune_layers(tune_run *run, cli_failure *failure) {
     int code = EXIT_DONE;
-    progress_start(&run->bar, "problems", run->layers.count, 0);
-    for (run->index = 0; run->index < run->layers.count && !code && !stop_wanted; run->index++)
+    if (team_rank() == 0)
+        progress_start(&run->bar, "problems", run->layers.count, 0);
+    run->index = team_worker() < 0 ? run->layers.count : team_worker();
+    for (; run->index < run->layers.count && !code && !stop_wanted && !team_called_off(); run->index += team_workers())
         code = tune_layer(run, &run->layers.layers[run->index], failure);
     progress_finish(&run->bar);
-    return code;
+    if (code || stop_wanted)
+        team_call_off(code ? code : EXIT_STOPPED);
+    team_settle();
+    int64_t numbers[] = {run->done, run->unmeasured};
+    team_sum(numbers, 2);
+    run->done = numbers[0], run->unmeasured = numbers[1];
+    return team_agree(failure);
 }
 
 static int prepare(tune_run *run, cli_failure *failure) {
@@ -229,8 +238,10 @@ static int prepare(tune_run *run, cli_failure *failure) {
 
 static int run_tune(cli_failure *failure) {
     static tune_run run;
-    int code = prepare(&run, failure);
+    prepare(&run, failure);
+    int code = team_agree(failure);
     if (!code) {
+
         watch_signals();
         code = tune_layers(&run, failure);
     }
@@ -245,7 +256,7 @@ static int run_tune(cli_failure *failure) {
         code = fail(failure, EXIT_FAILED, "%" PRId64 " of %" PRId64 " problems were not measured, the time was up",
                     run.unmeasured, run.layers.count);
     layers_free(&run.layers);
-    return code;
+    return team_agree(failure);
 }
 
 const cli_command tune_command = {
@@ -255,8 +266,10 @@ const cli_command tune_command = {
     .about = "Races algorithms and parameters on each problem and records the best in the file of tuning\n"
              "records, where 'dwconv conv' and the library find it. Prints a line per problem as it is\n"
              "finished, and keeps its record at once: when stopped by a signal, --resume goes on. Records\n"
-             "are for one number of threads. Nothing else should run on the machine.\n",
+             "are for one number of threads. Nothing else should run on the machine. Under mpirun or srun\n"
+             "the problems are divided over the ranks, of which those that share cores count as one.\n",
     .options = table,
     .values = &options,
     .run = run_tune,
+    .team = 1,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whether the output of `dwconv conv` is there already: a job that is started again after its end does nothing. */
 #include "conv.h"
-#include "transfer.h"
+#include "piece_io.h"
 
 #include <unistd.h>
 
@@ -18,8 +18,8 @@ static int verify(conv_run *run, const stream_split *split, const stream_piece *
     dwc_verification result;
     dwc_plan *plan;
     dwc_error error;
-    if (transfer_read(split, piece, &run->inputs[INPUT], run->headers[INPUT].data_offset, memory->input, failure) ||
-        transfer_read_back(split, piece, output, run->output_header.data_offset, memory->output, failure))
+    if (piece_read(split, piece, &run->inputs[INPUT], run->headers[INPUT].data_offset, memory->input, failure) ||
+        piece_read_back(split, piece, output, run->output_header.data_offset, memory->output, failure))
         return failure->code;
     if (dwc_plan_create(run->context, &piece->problem, &run->job.request.plan, &plan, &error))
         return fail_library(failure, NULL, &error);

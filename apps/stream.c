@@ -7,7 +7,7 @@
 #include "plan_cache.h"
 #include "progress.h"
 #include "team.h"
-#include "transfer.h"
+#include "piece_io.h"
 #include "watchdog.h"
 
 #include <inttypes.h>
@@ -69,8 +69,8 @@ void stream_watch_stop(void) {
 
 static int read_stage(pipeline *p, const place *at) {
     const stream_job *job = p->job;
-    return transfer_read(&job->split, &at->piece, job->input, job->input_offset,
-                         p->inputs[at->number % job->split.buffers], &p->failures[READ]);
+    return piece_read(&job->split, &at->piece, job->input, job->input_offset,
+                      p->inputs[at->number % job->split.buffers], &p->failures[READ]);
 }
 
 static int compute_stage(pipeline *p, const place *at) {
@@ -119,9 +119,9 @@ static int write_stage(pipeline *p, const place *at) {
     const double part = (double)(at->index + 1) / (double)at->pieces;
     if (at->index == 0)
         p->checksum = 0;
-    p->checksum += transfer_checksum(&job->split, &at->piece, output);
+    p->checksum += piece_checksum(&job->split, &at->piece, output);
     if ((!job->known || job->known->chunk != chunk) &&
-        transfer_write(&job->split, &at->piece, job->output, job->output_offset, output, &p->failures[WRITE]))
+        piece_write(&job->split, &at->piece, job->output, job->output_offset, output, &p->failures[WRITE]))
         return p->failures[WRITE].code;
     progress_update(&p->bar, ((double)at->position + part) / (double)job->count);
     return at->index == at->pieces - 1 ? finish_chunk(p, chunk) : EXIT_DONE;

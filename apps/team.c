@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 static struct {
-    int rank, size, sharing, started;
+    int rank, size, sharing, worker, workers, started;
     char host[64];
-} team = {.size = 1, .sharing = 1};
+} team = {.size = 1, .sharing = 1, .workers = 1};
 
 int team_rank(void) {
     return team.rank;
@@ -26,6 +26,14 @@ int team_size(void) {
 
 int team_sharing(void) {
     return team.sharing;
+}
+
+int team_worker(void) {
+    return team.worker;
+}
+
+int team_workers(void) {
+    return team.workers;
 }
 
 const char *team_host(void) {
@@ -165,20 +173,24 @@ int team_agree(cli_failure *failure) {
     return failure->code;
 }
 
-/* Ranks of this node whose set of cores is the same. */
-static int count_sharing(void) {
+/* Ranks of this node whose set of cores is the same; *before: those of them that are lower. */
+static int count_sharing(int *before) {
     enum { most_words = 128 };
     unsigned long mine[most_words] = {0};
     MPI_Comm node;
-    int size, same = 0;
+    int size, place, same = 0;
+    *before = 0;
     if (sched_getaffinity(0, sizeof mine, (cpu_set_t *)mine) ||
         MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, team.rank, MPI_INFO_NULL, &node) != MPI_SUCCESS)
         return 1;
     MPI_Comm_size(node, &size);
+    MPI_Comm_rank(node, &place);
     unsigned long(*all)[most_words] = malloc((size_t)size * sizeof *all);
     if (all && MPI_Allgather(mine, (int)sizeof mine, MPI_BYTE, all, (int)sizeof mine, MPI_BYTE, node) == MPI_SUCCESS)
-        for (int i = 0; i < size; i++)
+        for (int i = 0; i < size; i++) {
             same += memcmp(all[i], mine, sizeof mine) == 0;
+            *before += i < place && memcmp(all[i], mine, sizeof mine) == 0;
+        }
     free(all);
     MPI_Comm_free(&node);
     return same ? same : 1;
@@ -206,7 +218,12 @@ int team_start(cli_failure *failure) {
     MPI_Comm_set_errhandler(comm, MPI_ERRORS_ARE_FATAL);
     MPI_Comm_rank(comm, &team.rank);
     team.size = size;
-    team.sharing = count_sharing();
+    int before;
+    team.sharing = count_sharing(&before);
+    const int works = before == 0;
+    MPI_Scan(&works, &team.worker, 1, MPI_INT, MPI_SUM, comm);
+    MPI_Allreduce(&works, &team.workers, 1, MPI_INT, MPI_SUM, comm);
+    team.worker = works ? team.worker - 1 : -1;
     return EXIT_DONE;
 }
 

@@ -25,6 +25,11 @@ int team_size(void);         /* 1: alone */
 int team_sharing(void);      /* how many ranks may run on the same cores as this one, itself included */
 const char *team_host(void); /* name of this node */
 
+/* Work that wants cores for itself is for the first rank of those that share cores: its number among these workers, -1
+ * for the other ranks, and how many workers there are. */
+int team_worker(void);
+int team_workers(void);
+
 /* The exit code for all: 0 if no rank has failed, else the failure of the first that has, which all ranks then hold. */
 int team_agree(cli_failure *failure);
 

@@ -10,7 +10,7 @@
 
 typedef struct watchdog {
     double seconds;                                     /* without a step; 0: there is no watchdog */
-    void (*where)(void *user, char *text, size_t size); /* says what is being done; called by a thread of its own */
+    void (*where)(void *user, char *text, size_t size); /* says what is being done; in a thread of its own */
     void *user;
     pthread_t thread;
     pthread_mutex_t lock; /* of the next two */

@@ -296,6 +296,32 @@ def stopped_jobs(kills, seed):
     clean()
 
 
+def tuning():
+    """Problems divided over ranks, one file of records."""
+    problems = [f"f32:nhwc:n1:{size}x9x16:k3x3" for size in range(8, 14)]
+    tune = ["tune", *problems, "--wisdom", "w.jsonl", "--threads", 1]
+    result = run_ranks(3, *tune, "--json", rank=1, before="taskset -cp 0 $$ >/dev/null")
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    check("tune: every problem once", result.returncode == 0 and sorted(row["problem"] for row in rows) ==
+          sorted(problem + ":s1x1:d1x1:m1:same" for problem in problems), seen(result))
+    with open("w.jsonl") as file:
+        records = [json.loads(line) for line in file if '"key"' in line]
+    check("tune: and recorded", len(records) == len(problems), len(records))
+    again = run_ranks(2, *tune, "--resume", "--json")
+    check("tune --resume: nothing is raced again", again.returncode == 0 and again.stdout.count('"source":"record"') +
+          again.stdout.count('"source": "record"') == len(problems), seen(again))
+    check("tune: no journal is left", not glob.glob("w.jsonl.*.journal"), os.listdir("."))
+    result = run_ranks(3, "tune", *problems, "f32:nhwc:n1:2x2x2:k5x5:valid", "--wisdom", "w.jsonl")
+    ours = [line for line in result.stderr.splitlines() if line.startswith("dwconv")]
+    check("tune: a bad problem is one line", result.returncode == 2 and len(ours) == 1, seen(result))
+    process = start_ranks(2, "tune", *problems, "--wisdom", "x.jsonl", "--effort", "exhaustive", "--threads", 1)
+    while process.poll() is None and not glob.glob("x.jsonl.*.journal"):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGUSR1)
+    result = end_ranks(process, tune)
+    check("tune: SIGUSR1 stops it, 75", result.returncode == 75 and "--resume goes on" in result.stderr, seen(result))
+
+
 arguments = begin()
 mpirun, library = arguments[0], arguments[1] if arguments[1] != "none" else None
 kill_count, kill_seed = (int(word) for word in arguments[2:] or (10, 1))
@@ -307,4 +333,5 @@ instruction_sets()
 faults()
 different_files()
 stopped_jobs(kill_count, kill_seed)
+tuning()
 finish()

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pieces and files; see transfer.h. */
-#include "transfer.h"
+/* Pieces and files; see piece_io.h. */
+#include "piece_io.h"
 
 #include "dwconv_expert.h"
 
@@ -47,22 +47,22 @@ static int read_runs(const file_runs *runs, const input_file *file, int64_t offs
     return code;
 }
 
-int transfer_read(const stream_split *split, const stream_piece *piece, const input_file *file, int64_t offset,
-                  void *buffer, cli_failure *failure) {
+int piece_read(const stream_split *split, const stream_piece *piece, const input_file *file, int64_t offset,
+               void *buffer, cli_failure *failure) {
     const batch b = input_batch(split);
     const file_runs runs = find_runs(&b, piece, piece->input_row, piece->input_rows);
     return read_runs(&runs, file, offset, buffer, failure);
 }
 
-int transfer_read_back(const stream_split *split, const stream_piece *piece, const input_file *file, int64_t offset,
-                       void *buffer, cli_failure *failure) {
+int piece_read_back(const stream_split *split, const stream_piece *piece, const input_file *file, int64_t offset,
+                    void *buffer, cli_failure *failure) {
     const batch b = output_batch(split);
     const file_runs runs = find_runs(&b, piece, piece->row, piece->rows);
     return read_runs(&runs, file, offset, buffer, failure);
 }
 
-int transfer_write(const stream_split *split, const stream_piece *piece, const output_file *file, int64_t offset,
-                   const void *buffer, cli_failure *failure) {
+int piece_write(const stream_split *split, const stream_piece *piece, const output_file *file, int64_t offset,
+                const void *buffer, cli_failure *failure) {
     const batch b = output_batch(split);
     const file_runs runs = find_runs(&b, piece, piece->row, piece->rows);
     int code = EXIT_DONE;
@@ -72,7 +72,7 @@ int transfer_write(const stream_split *split, const stream_piece *piece, const o
     return code;
 }
 
-uint32_t transfer_checksum(const stream_split *split, const stream_piece *piece, const void *output) {
+uint32_t piece_checksum(const stream_split *split, const stream_piece *piece, const void *output) {
     const batch b = output_batch(split);
     const file_runs runs = find_runs(&b, piece, piece->row, piece->rows);
     const int64_t row = b.width * b.element_bytes * (b.layout == DWC_NHWC ? b.channels : 1);
