@@ -4,6 +4,7 @@
  *
  *     problems x algorithms -> plans -> dwc_bench (plans of one problem side by side) -> rows */
 #define _GNU_SOURCE
+#include "bench_ranks.h"
 #include "cli.h"
 #include "dwconv_expert.h"
 #include "dwconv_tune.h"
@@ -12,6 +13,7 @@
 #include "options.h"
 #include "progress.h"
 #include "rows.h"
+#include "team.h"
 #include "wisdom_use.h"
 
 #include <inttypes.h>
@@ -33,7 +35,7 @@ typedef struct bench_options {
     const char *algo, *params, *output;
     wisdom_options wisdom;
     int64_t threads;
-    int isa, cold, verify, format;
+    int isa, cold, verify, format, weak;
     offset_list offsets;
     double min_seconds;
 } bench_options;
@@ -68,6 +70,7 @@ static int option_seconds(const cli_option *option, const char *text, void *valu
 }
 
 static const cli_choice caches[] = {{"warm", 0}, {"cold", 1}, {NULL, 0}};
+static const cli_choice scalings[] = {{"strong", 0}, {"weak", 1}, {NULL, 0}};
 static const cli_choice formats[] = {{"table", ROWS_TABLE}, {"csv", ROWS_CSV}, {"jsonl", ROWS_JSONL}, {NULL, 0}};
 
 #define AT(field) .offset = offsetof(bench_options, field)
@@ -87,6 +90,9 @@ static const cli_option table[] = {
      "[0,16,64,512,1024,2048]",
      option_offsets, AT(offsets)},
     {"--min-time", "S", "seconds to measure each row for, at each offset [0.05]", option_seconds, AT(min_seconds)},
+    {"--scaling", "strong|weak",
+     "under mpirun: the batch is divided over the ranks, or\neach has one of that size [strong]", option_choose,
+     AT(weak), .choices = scalings},
     {"--verify", NULL, "compare the outputs with the exact result first", option_flag, AT(verify)},
     {"--format", "table|csv|jsonl", "how to print [table]", option_choose, AT(format), .choices = formats},
     {"--output", "FILE", "where to print, replaced when complete [standard output]", option_text, AT(output)},
@@ -101,6 +107,7 @@ typedef struct bench_run {
     progress bar;
     row_writer writer;
     int64_t failed;
+    dwc_bench_result results[most_plans];
 } bench_run;
 
 /* ---- plans ------------------------------------------------------------------------------------------------------- */
@@ -170,6 +177,25 @@ static int make_plans(bench_run *run, const dwc_problem *problem, plan_list *lis
 
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
 
+/* All ranks begin together. */
+static int measure(bench_run *run, const dwc_problem *problem, const plan_list *list, const dwc_bench_options *how,
+                   cli_failure *failure) {
+    char text[DWC_PROBLEM_TEXT_MAX];
+    dwc_error error;
+    int count = list->count;
+    team_share(&count, sizeof count);
+    dwc_problem_print(problem, text, sizeof text);
+    if (count != list->count)
+        fail(failure, EXIT_FAILED, "%s: %d plans here, %d on rank 0", text, list->count, count);
+    if (team_agree(failure))
+        return failure->code;
+    if (count && dwc_bench(run->context, list->plans, count, how, run->results, &error))
+        fail_library(failure, text, &error);
+    if (!team_agree(failure))
+        bench_combine(run->results, count);
+    return failure->code;
+}
+
 static int bench_layer(bench_run *run, const layer *l, cli_failure *failure) {
     const dwc_bench_options how = {
         .cold = options.cold,
@@ -180,20 +206,26 @@ static int bench_layer(bench_run *run, const layer *l, cli_failure *failure) {
         .seed = 1,
     };
     plan_list list = {.count = 0};
-    dwc_bench_result results[most_plans];
-    dwc_error error;
-    int code = make_plans(run, &l->problem, &list, failure);
-    if (!code && list.count && dwc_bench(run->context, list.plans, list.count, &how, results, &error)) {
-        char text[DWC_PROBLEM_TEXT_MAX];
-        dwc_problem_print(&l->problem, text, sizeof text);
-        code = fail_library(failure, text, &error);
-    }
+    dwc_problem whole = l->problem, part;
+    if (!bench_part(&whole, options.weak, &part, failure))
+        make_plans(run, &part, &list, failure);
+    int code = team_agree(failure);
+    if (!code)
+        code = measure(run, &part, &list, &how, failure);
     for (int i = 0; i < list.count && !code; i++) {
-        bench_row row = {.network = l->network, .layer = l->name, .cold = options.cold, .result = &results[i]};
+        bench_row row = {.network = l->network,
+                         .layer = l->name,
+                         .cold = options.cold,
+                         .ranks = team_size(),
+                         .result = &run->results[i]};
         dwc_plan_get_info(list.plans[i], &row.plan);
-        run->failed += results[i].verified && !results[i].verification.passed;
+        row.plan.problem = whole;
+        dwc_problem_geometry(&whole, &row.plan.geometry, NULL);
+        run->failed += row.result->verified && !row.result->verification.passed;
         progress_hide(&run->bar);
-        code = rows_write(&run->writer, &row, failure);
+        if (team_rank() == 0)
+            rows_write(&run->writer, &row, failure);
+        code = team_agree(failure);
     }
     for (int i = 0; i < list.count; i++)
         dwc_plan_destroy(list.plans[i]);
@@ -202,7 +234,8 @@ static int bench_layer(bench_run *run, const layer *l, cli_failure *failure) {
 
 static int bench_layers(bench_run *run, cli_failure *failure) {
     int code = EXIT_DONE;
-    progress_start(&run->bar, "problems", run->layers.count, 0);
+    if (team_rank() == 0)
+        progress_start(&run->bar, "problems", run->layers.count, 0);
     for (int64_t i = 0; i < run->layers.count && !code; i++) {
         code = bench_layer(run, &run->layers.layers[i], failure);
         progress_update(&run->bar, (double)(i + 1) / (double)run->layers.count);
@@ -227,19 +260,24 @@ static int read_layers(bench_run *run, cli_failure *failure) {
     return layers_read(&run->layers, &options.source, failure);
 }
 
+static int prepare(bench_run *run, cli_failure *failure) {
+    int code = read_layers(run, failure);
+    if (!code)
+        code = wisdom_open(&run->wisdom, &options.wisdom, wants_auto(), failure);
+    if (!code)
+        code = cli_context(&options.common, (int)options.threads, (dwc_isa)options.isa, run->wisdom.wisdom,
+                           &run->context, NULL, failure);
+    if (!code && team_rank() == 0)
+        rows_open(&run->writer, (row_format)options.format, options.output, failure);
+    return team_agree(failure);
+}
+
 static int run_bench(cli_failure *failure) {
-    bench_run run = {0};
-    int code = read_layers(&run, failure);
-    if (!code)
-        code = wisdom_open(&run.wisdom, &options.wisdom, wants_auto(), failure);
-    if (!code)
-        code = cli_context(&options.common, (int)options.threads, (dwc_isa)options.isa, run.wisdom.wisdom, &run.context,
-                           NULL, failure);
-    if (!code)
-        code = rows_open(&run.writer, (row_format)options.format, options.output, failure);
+    static bench_run run;
+    int code = prepare(&run, failure);
     if (!code)
         code = bench_layers(&run, failure);
-    if (!code)
+    if (!code && team_rank() == 0)
         code = rows_close(&run.writer, failure);
     else
         rows_discard(&run.writer);
@@ -248,7 +286,7 @@ static int run_bench(cli_failure *failure) {
     dwc_context_destroy(run.context);
     wisdom_close(&run.wisdom, failure);
     layers_free(&run.layers);
-    return code;
+    return team_agree(failure);
 }
 
 const cli_command bench_command = {
@@ -257,8 +295,10 @@ const cli_command bench_command = {
     .usage = "[PROBLEM...] [OPTIONS]",
     .about = "Prints a row per problem and algorithm: the time of an execution, and limit_s, the time that this\n"
              "run's own peak arithmetic rate and stream bandwidth allow; fraction is limit_s / time_median_s.\n"
-             "Times are those of the worst buffer offset. Nothing else should run on the machine.\n",
+             "Times are those of the worst buffer offset. Nothing else should run on the machine. Under mpirun\n"
+             "or srun all ranks measure at the same time, each its part; the slowest counts.\n",
     .options = table,
     .values = &options,
     .run = run_bench,
+    .team = 1,
 };

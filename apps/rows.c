@@ -31,7 +31,7 @@ static json_t *object_of(const bench_row *row) {
     json_object_set_new(object, "params", json_string(row->plan.params));
     json_object_set_new(object, "isa", json_string(row->plan.isa));
     json_object_set_new(object, "threads", json_integer(row->plan.threads));
-    json_object_set_new(object, "ranks", json_integer(1));
+    json_object_set_new(object, "ranks", json_integer(row->ranks));
     json_object_set_new(object, "cache", json_string(row->cold ? "cold" : "warm"));
     json_object_set_new(object, "offset", json_integer(r->offset));
     json_object_set_new(object, "reps", json_integer((json_int_t)r->rounds));

@@ -12,7 +12,7 @@ typedef enum row_format { ROWS_TABLE, ROWS_CSV, ROWS_JSONL } row_format;
 typedef struct bench_row {
     const char *network, *layer; /* NULL where no shape file gave them */
     dwc_plan_info plan;
-    int cold;
+    int cold, ranks;
     const dwc_bench_result *result;
 } bench_row;
 

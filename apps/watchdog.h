@@ -9,8 +9,9 @@
 #include <pthread.h>
 
 typedef struct watchdog {
-    double seconds;                                     /* without a step; 0: there is no watchdog */
-    void (*where)(void *user, char *text, size_t size); /* says what is being done; in a thread of its own */
+    double seconds; /* without a step; 0: there is no watchdog */
+    /* Says what is being done; called in a thread of its own. */
+    void (*where)(void *user, char *text, size_t size);
     void *user;
     pthread_t thread;
     pthread_mutex_t lock; /* of the next two */
@@ -18,7 +19,7 @@ typedef struct watchdog {
     int steps, ended;
 } watchdog;
 
-/* After so many seconds without a step it prints "no progress for S s: WHERE", and ends the program with EXIT_FAILED. */
+/* After so many seconds without a step it prints "no progress for S s: WHERE" and ends the program, EXIT_FAILED. */
 int watchdog_start(watchdog *dog, cli_failure *failure);
 void watchdog_step(watchdog *dog);
 void watchdog_stop(watchdog *dog);

@@ -322,6 +322,24 @@ def tuning():
     check("tune: SIGUSR1 stops it, 75", result.returncode == 75 and "--resume goes on" in result.stderr, seen(result))
 
 
+def benchmarks():
+    """Rows of all ranks together."""
+    bench = ["bench", "f32:nhwc:n7:9x9x8:k3x3", "--min-time", 0, "--offsets", 0, "--format", "jsonl", "--verify"]
+    result = run_ranks(3, *bench)
+    row = json.loads(result.stdout or "{}")
+    check("bench: one row of three ranks", result.returncode == 0 and row["ranks"] == 3 and row["verified"] is True
+          and row["problem"].startswith("f32:nhwc:n7:"), seen(result))
+    result = run_ranks(3, *bench, "--scaling", "weak")
+    row = json.loads(result.stdout or "{}")
+    check("bench --scaling weak: three times the images", row["problem"].startswith("f32:nhwc:n21:"), seen(result))
+    if library:
+        result = run_ranks(3, *bench, rank=2, before=f"export LD_PRELOAD={library} DWC_TEST_FAULT=execute:0:0")
+        check("bench: a wrong result on one rank is seen", result.returncode == 1 and '"verified":false' in result.stdout
+              and "failed the verification" in result.stderr, seen(result))
+    expect_failure("bench: fewer images than ranks", 2, ["n2", "fewer images", "--scaling weak"], 3, "bench",
+                   "f32:nhwc:n2:9x9x8:k3x3")
+
+
 arguments = begin()
 mpirun, library = arguments[0], arguments[1] if arguments[1] != "none" else None
 kill_count, kill_seed = (int(word) for word in arguments[2:] or (10, 1))
@@ -334,4 +352,5 @@ faults()
 different_files()
 stopped_jobs(kill_count, kill_seed)
 tuning()
+benchmarks()
 finish()
