@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Real photographs through a bank of real filters: installs what is missing, builds, convolves,
-# checks some of the result with numpy, and leaves a contact sheet to look at in build/demo.
+# Real photographs through a bank of real filters: installs what is missing, builds, convolves, by
+# one process and by two, checks some of the result with numpy, and leaves a contact sheet to look
+# at in build/demo.
 #
 #   scripts/demo.sh [FOLDER]      FOLDER: your own pictures instead (its first 16)
 #
@@ -17,7 +18,7 @@ start=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 case "${1-}" in
 '') photographs=/usr/share/backgrounds ;;
--h | --help) sed -n '4,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+-h | --help) sed -n '4,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
 *) photographs=$(cd "$start" && cd "$1" && pwd) ;;
 esac
 
@@ -51,6 +52,20 @@ printf '$ %s\n' "${conv[*]}"
 printf '\nThe same for a program to read:\n$ %s --json\n' "${conv[*]}"
 "${conv[@]}" --json >"$work/result.json"
 cat "$work/result.json"
+
+if command -v mpirun >/dev/null; then
+    step 'The same by two processes'
+    # Containers often have root only, machines may have one core.
+    ((EUID != 0)) || export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+    rm -f "$work"/output-2.npy*
+    conv=(mpirun --oversubscribe -n 2 "$dwconv" conv --input "$work/input.npy" --filter "$work/filter.npy"
+        --output "$work/output-2.npy" --padding same)
+    printf '$ %s\n' "${conv[*]}"
+    "${conv[@]}"
+    cmp "$work/output.npy" "$work/output-2.npy"
+    printf 'Not a bit differs from what one process computed.\n'
+    rm -f "$work/output-2.npy"
+fi
 
 step 'Check'
 "$python" scripts/demo.py check "$work"
