@@ -60,7 +60,9 @@ DWC_API const char *dwc_build_info(void);
     X(DWC_INTERNAL_ERROR, 4, "internal error")                                                                         \
     X(DWC_NO_RECORD, 5, "there is no tuning record for the problem")                                                   \
     X(DWC_FILE_ERROR, 6, "a file could not be read or written")                                                        \
-    X(DWC_STOPPED, 7, "stopped on request")
+    X(DWC_STOPPED, 7, "stopped on request")                                                                            \
+    X(DWC_MISMATCH, 8, "the ranks of a collective call have different arguments")                                      \
+    X(DWC_MPI_ERROR, 9, "MPI reported an error")
 
 typedef enum dwc_status {
 #define DWC_STATUS_ENUM(name, value, text) name = value,

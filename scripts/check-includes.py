@@ -21,13 +21,14 @@ PUBLIC = "dwconv.h dwconv_expert.h dwconv_tune.h"
 FOLDERS = [
     # file              may include
     ("lib/dwconv.h",     ""),
+    ("lib/dwconv_mpi.h", "dwconv_tune.h"),
     ("lib/dwconv_*.h",   "dwconv.h"),
     ("lib/api/*",        "dwconv.h dwconv_expert.h api/* core/* algo/oracle.h"),
     ("lib/core/*",       "dwconv.h dwconv_expert.h core/* algo/algo.h algo/algos.def "
                          "kern/kern.h kern/isas.def kern/half.h"),
     ("lib/algo/*",       "dwconv.h core/* algo/* kern/*"),
     ("lib/kern/*",       "kern/*"),
-    ("lib/mpi/*",        f"{PUBLIC} dwconv_mpi.h api/* core/* algo/* kern/* mpi/*"),
+    ("lib/mpi/*",        f"{PUBLIC} dwconv_mpi.h mpi/*"),
     ("tune/*",           f"{PUBLIC} tune/*"),
     ("apps/*",           f"{PUBLIC} dwconv_mpi.h"),
     ("tests/*",          "*"),

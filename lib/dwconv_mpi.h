@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* libdwconv_mpi: one convolution, or a chain of them, by many processes.
+ *
+ *     MPI_Comm ──> dwc_mpi_context ──> dwc_mpi_plan ──> execute, as often as wanted
+ *
+ *     batch split, 4 ranks                  spatial split, 5 ranks, where there are fewer images than ranks
+ *     images  0 1 2 | 3 4 5 | 6 7 | 8 9     image 0: rows of rank 0 / of rank 1 / of rank 2
+ *     rank    0       1       2     3       image 1: rows of rank 3 / of rank 4
+ *
+ * The tensors of a rank lie in its own memory: data that is computed on where it is costs no communication.
+ *
+ * Rules that hold for every function here, beside those of dwconv.h:
+ *  - Collective functions are called by all ranks of the context, in the same order. They agree before and after: all
+ *    ranks return the same status, and the text of the first rank that failed, with its number. A rank whose arguments
+ *    are not those of rank 0 where they have to be makes all return DWC_MISMATCH with the rank and the field.
+ *  - After an error of MPI itself (DWC_MPI_ERROR) a context is broken: later calls return that status at once, and
+ *    other ranks may wait for ever, as MPI allows; all that is left to do is MPI_Abort.
+ *  - MPI belongs to the caller: it must be initialised with MPI_THREAD_FUNNELED at least and not be finalised while
+ *    there are contexts. Only the thread that initialised it may call collective functions, one at a time for a
+ *    context.
+ *  - A rank that waits polls without pause for a fraction of a millisecond, then sleeps in between.
+ *  - Same numerics, same bits: one rank chooses algorithm and parameters for all, by the whole batch, and outputs have
+ *    the bits that one process gets with these, whatever the ranks and the split.
+ *    Where CPUs differ, plans keep to what rounds alike on all of them: `direct` where all have fused multiply-add,
+ *    else the instruction set that all have, and no algorithm that leaves its rounding to a BLAS.
+ */
+#ifndef DWCONV_MPI_H
+#define DWCONV_MPI_H
+
+#include "dwconv_tune.h"
+
+#include <mpi.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- context ----------------------------------------------------------------------------------------------------- */
+
+typedef struct dwc_mpi_options {
+    int64_t message_bytes; /* no message is longer; 1..INT_MAX */
+    int64_t chunk_bytes;   /* about so much input and output in one piece of dwc_mpi_plan_execute_root; 1 or more */
+} dwc_mpi_options;
+
+/* The defaults: messages of 1 GiB, pieces of 4 MiB. */
+DWC_API void dwc_mpi_options_init(dwc_mpi_options *options);
+
+typedef struct dwc_mpi_context dwc_mpi_context;
+
+/* Collective over comm, which is duplicated once: contexts are few and long-lived, plans may be many. local_options are
+ * this rank's own (NULL: the defaults), of which threads 0 means the cores it may run on, divided by the ranks of its
+ * node that may run on the same, and bind is ignored where there are such ranks. options may be NULL (the defaults),
+ * and are the same on all ranks. Errors of the duplication itself go to the error handler of comm.
+ * DWC_INVALID_ARGUMENT: an option, an intercommunicator, MPI not initialised or without threads. */
+DWC_API dwc_status dwc_mpi_context_create(MPI_Comm comm, const dwc_context_options *local_options,
+                                          const dwc_mpi_options *options, dwc_mpi_context **context, dwc_error *error);
+
+/* Collective, before MPI_Finalize; plans have to be destroyed before. Takes NULL (on all ranks). */
+DWC_API void dwc_mpi_context_destroy(dwc_mpi_context *context);
+
+/* Where this rank is. */
+typedef struct dwc_mpi_place {
+    int rank, size;
+    int node, nodes; /* nodes are numbered in the order of their first ranks */
+    int sharing;     /* ranks of this node that may run on the same cores, itself included */
+    int threads;     /* of its plans */
+    int mixed;       /* 1: CPUs of the ranks differ, see the rule about bits above */
+    dwc_isa isa;     /* the best instruction set that all ranks may use */
+} dwc_mpi_place;
+
+DWC_API dwc_mpi_place dwc_mpi_context_place(const dwc_mpi_context *context);
+
+/* This rank's own context, for memory and for work of its own. Belongs to the MPI context. */
+DWC_API const dwc_context *dwc_mpi_context_local(const dwc_mpi_context *context);
+
+/* ---- plan -------------------------------------------------------------------------------------------------------- */
+
+typedef enum dwc_mpi_split {
+    DWC_MPI_SPLIT_AUTO = 0,   /* spatial where there are fewer images than ranks and the algorithm allows it */
+    DWC_MPI_SPLIT_BATCH = 1,  /* each rank has whole images */
+    DWC_MPI_SPLIT_SPATIAL = 2 /* each rank has some rows of its images: of one, or of all if there are as many images as
+                                 ranks */
+} dwc_mpi_split;
+
+typedef struct dwc_mpi_plan dwc_mpi_plan;
+
+/* Collective. problem is the whole batch and, like split and the options (NULL: the defaults), the same on all ranks,
+ * threads excepted. A spatial split implies the option `bands`. Errors: as dwc_plan_create. The plan keeps no pointer
+ * but the context. dwc_mpi_plan_destroy is local and takes NULL. */
+DWC_API dwc_status dwc_mpi_plan_create(dwc_mpi_context *context, const dwc_problem *problem,
+                                       const dwc_plan_options *options, dwc_mpi_split split, dwc_mpi_plan **plan,
+                                       dwc_error *error);
+DWC_API void dwc_mpi_plan_destroy(dwc_mpi_plan *plan);
+
+/* What a rank has. Its tensors are dense:
+ *
+ *     input  [images, input_rows, w, c]   or [images, c, input_rows, w]        output [images, rows, ow, oc] or
+ *             |  rows above its own   |   filled by dwc_mpi_plan_execute              [images, oc, rows, ow]
+ *             |  own_rows             |   filled by the caller or by dwc_mpi_plan_scatter
+ *             |  rows below its own   |   filled by dwc_mpi_plan_execute
+ *
+ * With a batch split all rows are its own. With a spatial split of stride 1 and SAME padding a rank's own input rows
+ * are those that its output has, so that the outputs of one plan are the own inputs of the next. Rows that no window
+ * touches are nobody's. */
+typedef struct dwc_mpi_part {
+    int64_t image, images;         /* first and how many; 0 images or 0 rows: nothing */
+    int64_t row, rows;             /* of the output */
+    int64_t input_row, input_rows; /* of the input: what its windows touch */
+    int64_t own_row, own_rows;     /* some of these */
+    int64_t input_elements, output_elements;
+} dwc_mpi_part;
+
+/* Local; of any rank. DWC_INVALID_ARGUMENT: no such rank, a null pointer. */
+DWC_API dwc_status dwc_mpi_plan_part(const dwc_mpi_plan *plan, int rank, dwc_mpi_part *part, dwc_error *error);
+
+typedef struct dwc_mpi_plan_info {
+    dwc_problem problem;    /* the whole */
+    dwc_geometry geometry;  /* the whole's */
+    dwc_mpi_split split;    /* batch or spatial */
+    dwc_plan_info local;    /* of the plan for this rank's part, whose problem is a problem of its own: packed_bytes and
+                               workspace_bytes are those of dwc_mpi_plan_execute */
+    int neighbours;         /* ranks that this one receives rows from */
+    int64_t received_bytes; /* by this rank in one execution */
+} dwc_mpi_plan_info;
+
+/* Local. */
+DWC_API void dwc_mpi_plan_get_info(const dwc_mpi_plan *plan, dwc_mpi_plan_info *info);
+
+/* Local; as dwc_plan_pack_filter, for dwc_mpi_plan_execute. */
+DWC_API dwc_status dwc_mpi_plan_pack_filter(const dwc_mpi_plan *plan, const void *filter, void *packed,
+                                            dwc_error *error);
+
+/* Computes this rank's part from tensors in its memory, as dwc_plan_execute does (which see for pointers, alignment and
+ * errors).
+ * Batch split: local, does not communicate, writes nothing to the input, and may be called from any thread.
+ * Spatial split: collective; neighbours exchange the rows that are not their own, which are written to `input`. */
+DWC_API dwc_status dwc_mpi_plan_execute(const dwc_mpi_plan *plan, void *input, const void *packed, const void *bias,
+                                        void *output, void *workspace, dwc_error *error);
+
+/* Collective. Scatter: the whole input of rank `root` to the own rows of all ranks' inputs. Gather: all ranks' outputs
+ * to the whole output of rank `root`. `whole` is read on the root only, and must not overlap the root's part. Tensors
+ * without elements may be NULL. DWC_INVALID_ARGUMENT: a null pointer, no such rank. */
+DWC_API dwc_status dwc_mpi_plan_scatter(const dwc_mpi_plan *plan, int root, const void *whole, void *input,
+                                        dwc_error *error);
+DWC_API dwc_status dwc_mpi_plan_gather(const dwc_mpi_plan *plan, int root, const void *output, void *whole,
+                                       dwc_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

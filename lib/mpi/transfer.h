@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bytes from rank to rank, in messages of limited length, and how to wait for them.
+ *
+ *     slab: `lines` times `bytes` bytes, `stride` apart       a message: whole lines, or a part of one
+ *     | ####.... | ####.... | ####.... |                      | ######## | ######## | ###### |
+ *
+ * Which message holds what follows from lines, bytes and limit alone, so the strides of both ends may differ. */
+#ifndef DWC_MPI_TRANSFER_H
+#define DWC_MPI_TRANSFER_H
+
+#include "mpi/mpi_context.h"
+
+typedef struct dwci_mpi_slab {
+    char *data;
+    int64_t lines, bytes, stride;
+} dwci_mpi_slab;
+
+/* `bytes` bytes in one piece. */
+dwci_mpi_slab dwci_mpi_flat(const void *data, int64_t bytes);
+
+/* Between slabs of one process. */
+void dwci_mpi_copy(const dwci_mpi_slab *to, const dwci_mpi_slab *from);
+
+/* All zero: nothing to do. Transfers between the same two ranks that may be under way at the same time need tags of
+ * their own. */
+enum { DWCI_MPI_WINDOW = 4 };
+typedef struct dwci_mpi_transfer {
+    dwci_mpi_slab slab;
+    int peer, tag;
+    int sending;
+    int64_t line, byte; /* what the next message begins with */
+    int pending;        /* messages under way */
+    MPI_Request requests[DWCI_MPI_WINDOW];
+} dwci_mpi_transfer;
+
+void dwci_mpi_transfer_start(dwci_mpi_transfer *t, const dwci_mpi_slab *slab, int peer, int tag, int sending);
+int dwci_mpi_transfer_done(const dwci_mpi_transfer *t);
+
+/* Does what can be done at once: completes messages and begins others. *moved becomes 1 if there were any. */
+dwc_status dwci_mpi_transfer_progress(dwc_mpi_context *context, dwci_mpi_transfer *t, int *moved, dwc_error *error);
+
+/* Completes all of them. */
+dwc_status dwci_mpi_transfer_all(dwc_mpi_context *context, dwci_mpi_transfer *transfers, int count, dwc_error *error);
+
+/* Waiting: call after each look in vain. Sleeps the longer the more looks there were; all zero at first. */
+typedef struct dwci_mpi_patience {
+    int looks;
+    int64_t pause_ns;
+} dwci_mpi_patience;
+void dwci_mpi_pause(dwci_mpi_patience *patience);
+
+/* Waits for one request. */
+dwc_status dwci_mpi_wait(dwc_mpi_context *context, MPI_Request *request, dwc_error *error);
+
+/* Reports a code of MPI and breaks the context. */
+dwc_status dwci_mpi_break(dwc_mpi_context *context, int code, dwc_error *error);
+
+#endif

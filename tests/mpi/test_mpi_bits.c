@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Same bits on any number of ranks: random problems (types, layouts, strides, dilations, padding, M) with
+ *
+ *     0, 1, P-1, P, P+1 and more images · batch, spatial and automatic split · messages of 7 bytes to 1 GiB
+ *
+ * from a random root and back, compared with one process. A control changes one bit of one input, which has to show.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ranks.h"
+
+static const int64_t limits[] = {7, 64, 1000, 65536, (int64_t)1 << 30};
+enum { LIMITS = sizeof limits / sizeof *limits };
+static dwc_mpi_context *contexts[LIMITS];
+
+static void compare(const dwt_job *job, const void *output, const char *what) {
+    if (dwt_hash(output, job->output_bytes) == dwt_hash(job->output, job->output_bytes))
+        return;
+
+    dwt_fail("%s on %d ranks: other bits than one process", what, dwt_ranks);
+}
+
+static dwc_mpi_plan *make_plan(dwc_mpi_context *context, const dwc_problem *problem, dwc_mpi_split split) {
+    dwc_mpi_plan *plan;
+    dwc_error error;
+    dwt_ok(dwc_mpi_plan_create(context, problem, NULL, split, &plan, &error), &error, "dwc_mpi_plan_create");
+    return plan;
+}
+
+static void check_split(dwt_job *job, dwc_mpi_context *context, dwc_mpi_split split, int root) {
+    dwc_mpi_plan_info info;
+    dwc_mpi_plan *plan = make_plan(context, &job->problem, split);
+    dwc_mpi_plan_get_info(plan, &info);
+    void *output = dwt_job_run_parts(job, context, plan, root);
+    if (dwt_rank == root) {
+        dwt_job_expect(job, &info.local);
+        compare(job, output, info.split == DWC_MPI_SPLIT_SPATIAL ? "spatial split" : "batch split");
+    }
+    free(output);
+    dwc_mpi_plan_destroy(plan);
+}
+
+/* The interesting batches of P ranks. */
+static int64_t images(dwt_rng *rng) {
+    const int64_t sizes[] = {0, 1, dwt_ranks - 1, dwt_ranks, dwt_ranks + 1, 2 * dwt_ranks + 3};
+    return sizes[dwt_between(rng, 0, 5)];
+}
+
+static void check_problem(const dwc_problem *problem, uint64_t seed, void *user) {
+    (void)user;
+    dwt_rng rng = {seed};
+    dwt_job job;
+    dwc_problem batch = *problem;
+    if (dwt_args.problem == NULL)
+        batch.n = images(&rng);
+    dwc_mpi_context *context = contexts[dwt_between(&rng, 0, LIMITS - 1)];
+    const int root = (int)dwt_between(&rng, 0, dwt_ranks - 1);
+    dwt_job_init(&job, &batch, seed);
+    for (int split = DWC_MPI_SPLIT_AUTO; split <= DWC_MPI_SPLIT_SPATIAL; split++)
+        check_split(&job, context, (dwc_mpi_split)split, root);
+    dwt_job_free(&job);
+}
+
+static void random_problems(void **state) {
+    (void)state;
+    dwt_for_problems(60, 20000, check_problem, NULL);
+}
+
+/* One image, high and narrow enough for every rank to have rows, by the algorithm whose tiles are several rows high. */
+static void tall_images(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "f32:nhwc:n1:97x12x16:k3x3",        "f32:nchw:n1:64x9x3:k5x3:s2x1:same", "f64:nhwc:n2:40x5x2:k7x3:d3x1",
+        "bf16:nhwc:n1:33x8x8:k3x3:m2:relu", "f16:nchw:n1:21x7x2:k9x9:p4,4,4,4",  "f32:nhwc:n1:5x8x4:k1x1:s4x1:p9,9,0,0",
+        "f32:nhwc:n3:50x6x16:k3x3:bias",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        dwc_problem problem = dwt_problem(texts[i]);
+        check_problem(&problem, 100 + i, NULL);
+        for (int l = 0; l < LIMITS; l++) {
+            dwt_job job;
+            dwt_job_init(&job, &problem, i);
+            check_split(&job, contexts[l], DWC_MPI_SPLIT_SPATIAL, dwt_ranks - 1);
+            dwt_job_free(&job);
+        }
+    }
+}
+
+/* An algorithm whose tiles are several rows high is cut between tiles. */
+static void winograd_in_bands(void **state) {
+    (void)state;
+    dwc_problem problem = dwt_problem("f32:nhwc:n1:61x12x16:k3x3");
+    dwc_plan_options options;
+    dwc_mpi_plan_info info;
+    dwc_mpi_plan *plan;
+    dwc_error error;
+    dwt_job job;
+    dwc_plan_options_init(&options);
+    options.algo = "winograd";
+    dwt_ok(dwc_mpi_plan_create(contexts[0], &problem, &options, DWC_MPI_SPLIT_SPATIAL, &plan, &error), &error,
+           "dwc_mpi_plan_create");
+    dwc_mpi_plan_get_info(plan, &info);
+    assert_string_equal(info.local.algo, "winograd");
+    assert_true(info.local.band_rows > 1);
+    dwt_job_init(&job, &problem, 5);
+    void *output = dwt_job_run_parts(&job, contexts[0], plan, 0);
+    if (dwt_rank == 0) {
+        dwt_job_expect(&job, &info.local);
+        compare(&job, output, "winograd in bands");
+    }
+    free(output);
+    dwt_job_free(&job);
+    dwc_mpi_plan_destroy(plan);
+}
+
+/* The comparison can fail: the last rank with a part has one bit of its own input changed. */
+static void control(void **state) {
+    (void)state;
+    dwc_problem problem = dwt_problem("f32:nhwc:n5:8x8x3:k3x3");
+    dwt_job job, changed;
+    dwc_mpi_plan_info info;
+    dwt_job_init(&job, &problem, 9);
+    dwt_job_init(&changed, &problem, 9);
+    ((char *)changed.input)[job.geometry.input_elements * 4 - 2] ^= 1;
+    dwc_mpi_plan *plan = make_plan(contexts[0], &problem, DWC_MPI_SPLIT_BATCH);
+    dwc_mpi_plan_get_info(plan, &info);
+    void *output = dwt_job_run_parts(&changed, contexts[0], plan, 0);
+    if (dwt_rank == 0) {
+        dwt_job_expect(&job, &info.local);
+        assert_true(dwt_hash(output, job.output_bytes) != dwt_hash(job.output, job.output_bytes));
+    }
+    free(output);
+    dwt_job_free(&job);
+    dwt_job_free(&changed);
+    dwc_mpi_plan_destroy(plan);
+}
+
+static void make_contexts(void **state) {
+    (void)state;
+    for (int i = 0; i < LIMITS; i++)
+        contexts[i] = dwt_ranks_context(DWC_ISA_BEST, limits[i]);
+    const dwc_mpi_place place = dwc_mpi_context_place(contexts[0]);
+    assert_int_equal(place.rank, dwt_rank);
+    assert_int_equal(place.size, dwt_ranks);
+    assert_true(place.nodes >= 1 && place.node < place.nodes && place.sharing >= 1 && place.threads >= 1);
+    assert_int_equal(place.mixed, 0);
+}
+
+static void destroy_contexts(void **state) {
+    (void)state;
+    for (int i = 0; i < LIMITS; i++)
+        dwc_mpi_context_destroy(contexts[i]);
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(make_contexts),     cmocka_unit_test(control),
+                                       cmocka_unit_test(random_problems),   cmocka_unit_test(tall_images),
+                                       cmocka_unit_test(winograd_in_bands), cmocka_unit_test(destroy_contexts)};
+    dwt_ranks_begin(argc, argv);
+    return dwt_ranks_run(tests, sizeof tests / sizeof *tests);
+}
