@@ -10,7 +10,7 @@
 typedef struct dwci_mpi_choice {
     char algo[32];
     char params[DWC_PARAMS_TEXT_MAX];
-    int64_t unit;      /* of the partition */
+    int64_t unit;   /* of the partition */
     double image_s; /* the root's guess of the seconds for one image */
 } dwci_mpi_choice;
 
