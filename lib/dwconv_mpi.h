@@ -7,7 +7,8 @@
  *     images  0 1 2 | 3 4 5 | 6 7 | 8 9     image 0: rows of rank 0 / of rank 1 / of rank 2
  *     rank    0       1       2     3       image 1: rows of rank 3 / of rank 4
  *
- * The tensors of a rank lie in its own memory: data that is computed on where it is costs no communication.
+ * The tensors of a rank lie in its own memory: data that is computed on where it is costs no communication, and
+ * shipping it from one rank pays only for filters with hundreds of taps. dwc_mpi_predict says what pays.
  *
  * Rules that hold for every function here, beside those of dwconv.h:
  *  - Collective functions are called by all ranks of the context, in the same order. They agree before and after: all
@@ -20,9 +21,10 @@
  *    context.
  *  - A rank that waits polls without pause for a fraction of a millisecond, then sleeps in between.
  *  - Same numerics, same bits: one rank chooses algorithm and parameters for all, by the whole batch, and outputs have
- *    the bits that one process gets with these, whatever the ranks and the split.
- *    Where CPUs differ, plans keep to what rounds alike on all of them: `direct` where all have fused multiply-add,
- *    else the instruction set that all have, and no algorithm that leaves its rounding to a BLAS.
+ *    the bits that one process gets with these, whatever the ranks, the split, and the mode of
+ *    dwc_mpi_plan_execute_root. Where CPUs differ, plans keep to what rounds alike on all of them: `direct` where all
+ *    have fused multiply-add, else the instruction set that all have, and no algorithm that leaves its rounding to a
+ *    BLAS.
  */
 #ifndef DWCONV_MPI_H
 #define DWCONV_MPI_H
@@ -144,6 +146,68 @@ DWC_API dwc_status dwc_mpi_plan_scatter(const dwc_mpi_plan *plan, int root, cons
                                         dwc_error *error);
 DWC_API dwc_status dwc_mpi_plan_gather(const dwc_mpi_plan *plan, int root, const void *output, void *whole,
                                        dwc_error *error);
+
+/* ---- what pays --------------------------------------------------------------------------------------------------- */
+
+/* What predictions are made of; 0: not known. */
+typedef struct dwc_mpi_constants {
+    int ranks, nodes;
+    double image_s;          /* of a rank for one image while the others are idle */
+    double shared_image_s;   /* the same while all compute: ranks of a node share its memory */
+    double link_bytes_per_s; /* of a node, in each direction at the same time */
+    double latency_s;        /* of a short message */
+    double file_bytes_per_s; /* of the file system, all nodes together, reading and writing */
+} dwc_mpi_constants;
+
+/* Ways to do a job whose data are on one rank. */
+typedef enum dwc_mpi_mode {
+    DWC_MPI_MODE_AUTO = 0,     /* what is predicted to be the fastest; alone unless another saves a fifth */
+    DWC_MPI_MODE_ALONE = 1,    /* the root computes, the others wait */
+    DWC_MPI_MODE_PHASED = 2,   /* scatter, execute, gather, one after the other */
+    DWC_MPI_MODE_PIPELINED = 3 /* images go to whom is free, the root too, and come back; batch split only */
+} dwc_mpi_mode;
+
+DWC_API const char *dwc_mpi_mode_name(dwc_mpi_mode mode); /* "auto" "alone" "phased" "pipelined"; "?" */
+
+/* Seconds; 0 where a constant that is needed is not known. */
+typedef struct dwc_mpi_prediction {
+    dwc_mpi_constants constants;           /* that were used */
+    double resident_s;                     /* all ranks, each on data in its memory */
+    double alone_s, phased_s, pipelined_s; /* data on one rank, see dwc_mpi_mode */
+    double files_s;                        /* each rank reads and writes its part of a file */
+    double useful_nodes; /* more do not make a job on files faster: file system / (2 * link of a node) */
+    dwc_mpi_mode best;   /* of the three for data on one rank */
+} dwc_mpi_prediction;
+
+/* Local, plain arithmetic. The constants may be those of another machine. DWC_INVALID_ARGUMENT: the problem, a null
+ * pointer, fewer than one rank or node, a negative constant, or no image_s. */
+DWC_API dwc_status dwc_mpi_predict(const dwc_problem *problem, const dwc_mpi_constants *constants,
+                                   dwc_mpi_prediction *prediction, dwc_error *error);
+
+/* Collective. Replaces the zeros among *constants, which are the same on all ranks, by what is measured in about a
+ * tenth of a second, file_bytes_per_s excepted: image times with the numerics of the plan on zeros, link and latency by
+ * messages between rank 0 and the first rank of another node (of the same node if there is no other). All ranks get the
+ * same. DWC_OUT_OF_MEMORY. */
+DWC_API dwc_status dwc_mpi_measure(const dwc_mpi_plan *plan, dwc_mpi_constants *constants, dwc_error *error);
+
+/* How dwc_mpi_plan_execute_root went; the same on all ranks. */
+typedef struct dwc_mpi_report {
+    dwc_mpi_mode mode; /* the one used */
+    int predicted;     /* 1: it was chosen by `prediction`, which is set */
+    dwc_mpi_prediction prediction;
+    int64_t chunks, root_chunks; /* pieces of the batch, and how many of them the root computed itself; 0 if phased */
+    double seconds;              /* on the root, measuring left out */
+} dwc_mpi_report;
+
+/* Collective. Computes the whole batch of rank `root`: input [n,h,w,c], filter [kh,kw,c,m], bias and output as in
+ * dwc_problem, read and written on the root only (others may pass NULL). mode, and with DWC_MPI_MODE_AUTO the constants
+ * to predict with (NULL: none known), are the same on all ranks; what is not known is measured first, so keep the
+ * constants of a report for the next call. Memory for pieces comes from the contexts before any data is sent. After a
+ * failure the output is of no meaning. report may be NULL. DWC_INVALID_ARGUMENT: a null pointer, no such rank or mode;
+ * DWC_NOT_APPLICABLE: pipelined with a spatial split; DWC_OUT_OF_MEMORY. */
+DWC_API dwc_status dwc_mpi_plan_execute_root(const dwc_mpi_plan *plan, int root, dwc_mpi_mode mode,
+                                             const dwc_mpi_constants *constants, const void *input, const void *filter,
+                                             const void *bias, void *output, dwc_mpi_report *report, dwc_error *error);
 
 #ifdef __cplusplus
 }

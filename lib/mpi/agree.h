@@ -35,7 +35,7 @@ void dwci_mpi_say_plan_options(dwci_mpi_arguments *arguments, const dwc_plan_opt
 dwc_status dwci_mpi_agree(dwc_mpi_context *context, const dwci_mpi_arguments *arguments, dwc_status status,
                           dwc_error *error);
 
-/* The end of a call that began with `call`. */
+/* The same within a call or at its end, after the part named so; not for a status that was agreed upon before. */
 dwc_status dwci_mpi_leave(dwc_mpi_context *context, const char *call, dwc_status status, dwc_error *error);
 
 /* Collective: control data of rank `from` for all; few bytes. */

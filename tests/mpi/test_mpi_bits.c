@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Same bits on any number of ranks: random problems (types, layouts, strides, dilations, padding, M) with
  *
- *     0, 1, P-1, P, P+1 and more images · batch, spatial and automatic split · messages of 7 bytes to 1 GiB
+ *     0, 1, P-1, P, P+1 and more images · batch, spatial and automatic split · messages of 7 bytes to 1 GiB ·
+ *     scattered, executed and gathered, or from the root in every mode
  *
  * from a random root and back, compared with one process. A control changes one bit of one input, which has to show.
  */
@@ -15,6 +16,16 @@
 static const int64_t limits[] = {7, 64, 1000, 65536, (int64_t)1 << 30};
 enum { LIMITS = sizeof limits / sizeof *limits };
 static dwc_mpi_context *contexts[LIMITS];
+
+static int64_t longest; /* message since it was set to 0 */
+
+/* Stands before MPI's own, to look at the messages. */
+int MPI_Isend(const void *data, int count, MPI_Datatype type, int to, int tag, MPI_Comm comm, MPI_Request *request) {
+    int bytes;
+    MPI_Type_size(type, &bytes);
+    longest = (int64_t)count * bytes > longest ? (int64_t)count * bytes : longest;
+    return PMPI_Isend(data, count, type, to, tag, comm, request);
+}
 
 static void compare(const dwt_job *job, const void *output, const char *what) {
     if (dwt_hash(output, job->output_bytes) == dwt_hash(job->output, job->output_bytes))
@@ -30,8 +41,32 @@ static dwc_mpi_plan *make_plan(dwc_mpi_context *context, const dwc_problem *prob
     return plan;
 }
 
-static void check_split(dwt_job *job, dwc_mpi_context *context, dwc_mpi_split split, int root) {
+/* The whole job from and to the root's memory. */
+static void check_root(const dwt_job *job, const dwc_mpi_plan *plan, dwc_mpi_mode mode, int root) {
+    /* Given, so that nothing is measured: sharing pays. */
+    const dwc_mpi_constants constants = {dwt_ranks, 1, 1, 1, 1e12, 1e-6, 0};
+    const int here = dwt_rank == root;
+    dwc_mpi_report report;
+    dwc_error error;
+    void *output = here ? dwt_elements(job->problem.dtype, job->geometry.output_elements) : NULL;
+    if (here)
+        memset(output, 0xa5, job->output_bytes);
+    dwt_ok(dwc_mpi_plan_execute_root(plan, root, mode, &constants, here ? job->input : NULL, here ? job->filter : NULL,
+                                     here ? job->bias : NULL, output, &report, &error),
+           &error, "dwc_mpi_plan_execute_root");
+    dwt_ranks_same(report.mode, "mode of the report");
+    dwt_ranks_same(report.chunks, "pieces of the report");
+    assert_true(mode == DWC_MPI_MODE_AUTO || report.mode == mode);
+    assert_true(report.root_chunks <= report.chunks);
+    if (here)
+        compare(job, output, dwc_mpi_mode_name(mode));
+    free(output);
+}
+
+static void check_split(dwt_job *job, int limit, dwc_mpi_split split, int root) {
+    dwc_mpi_context *context = contexts[limit];
     dwc_mpi_plan_info info;
+    longest = 0;
     dwc_mpi_plan *plan = make_plan(context, &job->problem, split);
     dwc_mpi_plan_get_info(plan, &info);
     void *output = dwt_job_run_parts(job, context, plan, root);
@@ -40,6 +75,10 @@ static void check_split(dwt_job *job, dwc_mpi_context *context, dwc_mpi_split sp
         compare(job, output, info.split == DWC_MPI_SPLIT_SPATIAL ? "spatial split" : "batch split");
     }
     free(output);
+    for (int mode = DWC_MPI_MODE_AUTO; mode <= DWC_MPI_MODE_PIPELINED; mode++)
+        if (mode != DWC_MPI_MODE_PIPELINED || info.split == DWC_MPI_SPLIT_BATCH)
+            check_root(job, plan, (dwc_mpi_mode)mode, root);
+    assert_true(longest <= limits[limit]);
     dwc_mpi_plan_destroy(plan);
 }
 
@@ -56,11 +95,11 @@ static void check_problem(const dwc_problem *problem, uint64_t seed, void *user)
     dwc_problem batch = *problem;
     if (dwt_args.problem == NULL)
         batch.n = images(&rng);
-    dwc_mpi_context *context = contexts[dwt_between(&rng, 0, LIMITS - 1)];
+    const int limit = (int)dwt_between(&rng, 0, LIMITS - 1);
     const int root = (int)dwt_between(&rng, 0, dwt_ranks - 1);
     dwt_job_init(&job, &batch, seed);
     for (int split = DWC_MPI_SPLIT_AUTO; split <= DWC_MPI_SPLIT_SPATIAL; split++)
-        check_split(&job, context, (dwc_mpi_split)split, root);
+        check_split(&job, limit, (dwc_mpi_split)split, root);
     dwt_job_free(&job);
 }
 
@@ -83,7 +122,7 @@ static void tall_images(void **state) {
         for (int l = 0; l < LIMITS; l++) {
             dwt_job job;
             dwt_job_init(&job, &problem, i);
-            check_split(&job, contexts[l], DWC_MPI_SPLIT_SPATIAL, dwt_ranks - 1);
+            check_split(&job, l, DWC_MPI_SPLIT_SPATIAL, dwt_ranks - 1);
             dwt_job_free(&job);
         }
     }
@@ -138,6 +177,40 @@ static void control(void **state) {
     dwc_mpi_plan_destroy(plan);
 }
 
+/* Nothing given: constants are measured, the same for all, and the mode is chosen by them. */
+static void measured(void **state) {
+    (void)state;
+    dwc_problem problem = dwt_problem("f32:nhwc:n12:32x32x16:k3x3");
+    const int root = dwt_ranks - 1, here = dwt_rank == root;
+    dwc_mpi_plan *plan = make_plan(contexts[LIMITS - 1], &problem, DWC_MPI_SPLIT_BATCH);
+    dwc_mpi_constants k = {0};
+    dwc_mpi_plan_info info;
+    dwc_mpi_report report;
+    dwc_error error;
+    dwt_job job;
+    k.latency_s = 0.5; /* is kept */
+    dwt_ok(dwc_mpi_measure(plan, &k, &error), &error, "dwc_mpi_measure");
+    dwt_ranks_same((int64_t)(k.image_s * 1e12), "image_s");
+    dwt_ranks_same((int64_t)(k.shared_image_s * 1e12), "shared_image_s");
+    dwt_ranks_same((int64_t)k.link_bytes_per_s, "link_bytes_per_s");
+    assert_true(k.ranks == dwt_ranks && k.nodes == 1 && k.image_s > 0 && k.shared_image_s > 0 && k.latency_s == 0.5);
+    assert_true((k.link_bytes_per_s > 0) == (dwt_ranks > 1));
+    dwt_job_init(&job, &problem, 4);
+    void *output = dwt_elements(problem.dtype, job.geometry.output_elements);
+    dwc_mpi_plan_get_info(plan, &info);
+    dwt_job_expect(&job, &info.local);
+    dwt_ok(dwc_mpi_plan_execute_root(plan, root, DWC_MPI_MODE_AUTO, NULL, job.input, job.filter, job.bias, output,
+                                     &report, &error),
+           &error, "dwc_mpi_plan_execute_root");
+    assert_int_equal(report.predicted, dwt_ranks > 1);
+    assert_true(report.mode == (report.predicted ? report.prediction.best : DWC_MPI_MODE_ALONE));
+    if (here)
+        compare(&job, output, "measured and chosen");
+    free(output);
+    dwt_job_free(&job);
+    dwc_mpi_plan_destroy(plan);
+}
+
 static void make_contexts(void **state) {
     (void)state;
     for (int i = 0; i < LIMITS; i++)
@@ -158,7 +231,8 @@ static void destroy_contexts(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(make_contexts),     cmocka_unit_test(control),
                                        cmocka_unit_test(random_problems),   cmocka_unit_test(tall_images),
-                                       cmocka_unit_test(winograd_in_bands), cmocka_unit_test(destroy_contexts)};
+                                       cmocka_unit_test(winograd_in_bands), cmocka_unit_test(measured),
+                                       cmocka_unit_test(destroy_contexts)};
     dwt_ranks_begin(argc, argv);
     return dwt_ranks_run(tests, sizeof tests / sizeof *tests);
 }

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pieces of a batch from the root to whoever is free, and back.
+ *
+ *     root     order, input ──>  slot 0, 1 of each worker  ──> verdict, output     a free slot is a credit
+ *              and computes pieces itself, looking at the messages in between
+ *
+ *     order    index of a piece; -1: there are no more
+ *     verdict  status of its computation; the output follows if it is DWC_OK. A worker that failed stays at its place
+ *              and answers like that until there are no more */
+#ifndef DWC_MPI_PIPELINE_H
+#define DWC_MPI_PIPELINE_H
+
+#include "mpi/engine.h"
+
+typedef struct dwci_mpi_job {
+    const dwc_mpi_plan *plan;
+    int root, alone; /* alone: without workers */
+    const void *input;
+    const void *filter, *bias; /* of the root; the others get theirs */
+    void *output;
+} dwci_mpi_job;
+
+/* For ranks that have agreed. *own: pieces that this rank computed. The same status on all. */
+dwc_status dwci_mpi_pipeline(const dwci_mpi_job *job, int64_t *own, dwc_error *error);
+
+/* Filter and bias of the root, which are at the pointers there, to memory at the pointers of the others. */
+dwc_status dwci_mpi_spread_filter(const dwci_mpi_job *job, void *filter, void *bias, dwc_error *error);
+
+#endif
