@@ -32,19 +32,19 @@ void dwci_mpi_say(dwci_mpi_arguments *a, const char *name, int64_t value) {
     a->values[a->count++] = value;
 }
 
-static void say_coded(dwci_mpi_arguments *a, const char *name, int64_t value) {
+void dwci_mpi_say_coded(dwci_mpi_arguments *a, const char *name, int64_t value) {
     a->coded[a->count] = 1;
     dwci_mpi_say(a, name, value);
 }
 
 void dwci_mpi_say_text(dwci_mpi_arguments *a, const char *name, const char *text) {
-    say_coded(a, name, text ? (int64_t)dwci_mpi_hash(1, text, strlen(text)) : 0);
+    dwci_mpi_say_coded(a, name, text ? (int64_t)dwci_mpi_hash(1, text, strlen(text)) : 0);
 }
 
 void dwci_mpi_say_number(dwci_mpi_arguments *a, const char *name, double value) {
     int64_t bits;
     memcpy(&bits, &value, sizeof bits);
-    say_coded(a, name, bits);
+    dwci_mpi_say_coded(a, name, bits);
 }
 
 dwci_mpi_arguments dwci_mpi_call(const char *call) {

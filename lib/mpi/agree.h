@@ -25,6 +25,7 @@ typedef struct dwci_mpi_arguments {
 /* `call` is one of a kind for each place that calls dwci_mpi_agree. */
 dwci_mpi_arguments dwci_mpi_call(const char *call);
 void dwci_mpi_say(dwci_mpi_arguments *arguments, const char *name, int64_t value);
+void dwci_mpi_say_coded(dwci_mpi_arguments *arguments, const char *name, int64_t value);   /* not for people */
 void dwci_mpi_say_text(dwci_mpi_arguments *arguments, const char *name, const char *text); /* NULL is no text */
 void dwci_mpi_say_number(dwci_mpi_arguments *arguments, const char *name, double value);
 void dwci_mpi_say_problem(dwci_mpi_arguments *arguments, const dwc_problem *problem);

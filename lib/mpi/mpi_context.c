@@ -63,7 +63,9 @@ static void locate(dwc_mpi_context *c, const card *all) {
         if (all[r].host != all[0].host)
             c->neighbour = r;
     }
-    c->lead = first_like(all, c->rank, 1) == c->rank;
+    for (int r = 0; r < c->size; r++)
+        if (first_like(all, r, 1) == r)
+            c->tuners[c->tuner_count++] = r;
 }
 
 /* MPI is ready for a context, as far as this rank can see alone. */
@@ -98,8 +100,10 @@ static dwc_status gather_cards(dwc_mpi_context *c, const dwci_mpi_arguments *arg
     MPI_Request request;
     card mine = describe(c->own);
     *all = dwc_allocate(c->own, (size_t)c->size * sizeof mine);
-    dwc_status status =
-        *all ? DWC_OK : dwci_mpi_fail(error, DWC_OUT_OF_MEMORY, "context: no memory for %d ranks", c->size);
+    c->tuners = dwc_allocate(c->own, (size_t)c->size * sizeof *c->tuners);
+    dwc_status status = DWC_OK;
+    if (!*all || !c->tuners)
+        status = dwci_mpi_fail(error, DWC_OUT_OF_MEMORY, "context: no memory for %d ranks", c->size);
     if ((status = dwci_mpi_agree(c, arguments, status, error)))
         return status;
     const int code =
@@ -127,6 +131,8 @@ static dwc_status settle(dwc_mpi_context *c, dwc_context_options options, dwc_er
 }
 
 static void release_contexts(dwc_mpi_context *c) {
+    if (c->own)
+        dwc_release(c->own, c->tuners);
     if (c->common != c->own)
         dwc_context_destroy(c->common);
     dwc_context_destroy(c->own);

@@ -9,11 +9,12 @@ struct dwc_mpi_context {
     MPI_Comm comm;
     int rank, size;
     dwc_mpi_place place;
-    int lead;            /* this rank is the first of those that share its cores */
     int neighbour;       /* a rank to measure the network with: the first of another node, else the last */
     dwc_context *own;    /* with the best instruction set of this rank */
     dwc_context *common; /* with the best that all ranks have; may be `own` */
     dwc_mpi_options options;
+    int *tuners; /* ranks that may tune at the same time: of those that share cores the first */
+    int tuner_count;
     unsigned plans; /* made so far: their tags */
     int broken;
     /* dwc_plan_execute; tests put one here that fails. */
