@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tuning by several ranks: problem i by the i-th of those that have cores of their own, round and round; then each tells
- * the others what it found, and all add the records to their wisdom. */
+/* Tuning by several ranks: problem i by the i-th of those that have cores of their own, round and round; then each
+ * tells the others what it found, and all add the records to their wisdom. */
 #include "dwconv_expert.h"
 #include "mpi/agree.h"
 

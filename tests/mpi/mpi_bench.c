@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the library costs beside its kernels, and whether predictions hold; figures for people, no test.
+ *
+ *     mpirun -n P mpi_bench overhead PROBLEM SECONDS   on images of the problem that take a rank so long
+ *     mpirun -n P mpi_bench modes PROBLEM              data on rank 0: every mode, predicted and measured
+ *
+ * In every round each variant runs once on all ranks at the same time, from a barrier on; its time is that of the
+ * slowest rank. What counts is the median of the ratios within rounds. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ranks.h"
+
+enum { ROUNDS = 201, MODES_ROUNDS = 7 };
+
+static double slowest(double seconds) {
+    MPI_Allreduce(MPI_IN_PLACE, &seconds, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
+    return seconds;
+}
+
+static int by_value(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double quantile(double *values, int count, double part) {
+    qsort(values, (size_t)count, sizeof *values, by_value);
+    return values[(int)(part * (count - 1) + 0.5)];
+}
+
+/* ---- overhead ---------------------------------------------------------------------------------------------------- */
+
+/* A plan of all ranks with the tensors of this one, and the same part as a plan of this rank alone. */
+typedef struct bench {
+    dwc_mpi_plan *plan;
+    dwc_plan *alone;
+    dwc_mpi_part part;
+    dwc_plan_info info;
+    void *input, *output, *packed, *workspace, *filter;
+} bench;
+
+static void open_bench(bench *b, dwc_mpi_context *context, const dwc_problem *problem, dwc_mpi_split split) {
+    const dwc_context *local = dwc_mpi_context_local(context);
+    dwc_plan_options options;
+    dwc_mpi_plan_info info;
+    dwc_geometry g;
+    dwc_error error;
+    dwc_plan_options_init(&options);
+    options.bands = split == DWC_MPI_SPLIT_SPATIAL;
+    dwt_ok(dwc_problem_geometry(problem, &g, &error), &error, "problem");
+    dwt_ok(dwc_mpi_plan_create(context, problem, &options, split, &b->plan, &error), &error, "plan");
+    dwc_mpi_plan_get_info(b->plan, &info);
+    b->info = info.local;
+    options.algo = b->info.algo;
+    options.params = b->info.params[0] != '\0' ? b->info.params : NULL;
+    dwt_ok(dwc_plan_create(local, &b->info.problem, &options, &b->alone, &error), &error, "plan of one rank");
+    dwt_ok(dwc_mpi_plan_part(b->plan, dwt_rank, &b->part, &error), &error, "part");
+    b->input = dwc_allocate_coloured(local, (size_t)b->part.input_elements * g.element_bytes, 0);
+    b->output = dwc_allocate_coloured(local, (size_t)b->part.output_elements * g.element_bytes, 1);
+    b->packed = dwc_allocate(local, b->info.packed_bytes);
+    b->workspace = dwc_allocate(local, b->info.workspace_bytes);
+    b->filter = dwt_elements(problem->dtype, g.filter_elements);
+    if (b->input == NULL || b->output == NULL || b->packed == NULL || b->workspace == NULL)
+        dwt_fail("no memory");
+    memset(b->input, 0, (size_t)b->part.input_elements * g.element_bytes);
+    dwt_ok(dwc_mpi_plan_pack_filter(b->plan, b->filter, b->packed, &error), &error, "filter");
+}
+
+static void close_bench(bench *b, const dwc_context *local) {
+    dwc_release_coloured(local, b->input);
+    dwc_release_coloured(local, b->output);
+    dwc_release(local, b->packed);
+    dwc_release(local, b->workspace);
+    free(b->filter);
+    dwc_plan_destroy(b->alone);
+    dwc_mpi_plan_destroy(b->plan);
+}
+
+static double run(const bench *b, int by_ranks) {
+    dwc_error error;
+    MPI_Barrier(MPI_COMM_WORLD);
+    const double start = dwt_ranks_seconds();
+    dwc_status status = by_ranks
+                            ? dwc_mpi_plan_execute(b->plan, b->input, b->packed, NULL, b->output, b->workspace, &error)
+                            : dwc_plan_execute(b->alone, b->input, b->packed, NULL, b->output, b->workspace, &error);
+    const double spent = dwt_ranks_seconds() - start;
+    dwt_ok(status, &error, "execution");
+    return slowest(spent);
+}
+
+static void compare(const char *name, const bench *b) {
+    static double ratios[ROUNDS], kernels[ROUNDS], controls[ROUNDS];
+    for (int i = 0; i < ROUNDS + 3; i++) { /* the first three warm up */
+        double times[3];
+        for (int k = 0; k < 3; k++) {
+            const int variant = (i + k) % 3; /* 0 and 2 are the kernel twice: what noise alone does */
+            times[variant] = run(b, variant == 1);
+        }
+        if (i < 3)
+            continue;
+        ratios[i - 3] = 100 * (times[1] / times[0] - 1);
+        controls[i - 3] = 100 * (times[2] / times[0] - 1);
+        kernels[i - 3] = times[0];
+    }
+    printf(
+        "%-9s %8.3f ms kernel  overhead %+6.2f %% (quartiles %+.2f .. %+.2f)  kernel again %+6.2f %% (%+.2f .. %+.2f)"
+        "  %s(%s)\n",
+        name, 1e3 * quantile(kernels, ROUNDS, 0.5), quantile(ratios, ROUNDS, 0.5), quantile(ratios, ROUNDS, 0.25),
+        quantile(ratios, ROUNDS, 0.75), quantile(controls, ROUNDS, 0.5), quantile(controls, ROUNDS, 0.25),
+        quantile(controls, ROUNDS, 0.75), b->info.algo, b->info.params);
+    fflush(stdout);
+}
+
+/* Images, or for the spatial split rows of one image, that take a rank about so long. */
+static dwc_problem sized(dwc_mpi_context *context, dwc_problem problem, dwc_mpi_split split, double seconds) {
+    bench b;
+    int64_t *size = split == DWC_MPI_SPLIT_BATCH ? &problem.n : &problem.h;
+    problem.n = 1;
+    *size = split == DWC_MPI_SPLIT_BATCH ? 8 * dwt_ranks : 64 * dwt_ranks;
+    open_bench(&b, context, &problem, split);
+    run(&b, 0);
+    double spent = run(&b, 0);
+    spent = spent > 1e-6 ? spent : 1e-6;
+    MPI_Bcast(&spent, 1, MPI_DOUBLE, 0, MPI_COMM_WORLD);
+    close_bench(&b, dwc_mpi_context_local(context));
+    *size = (int64_t)((double)*size * seconds / spent) / dwt_ranks * dwt_ranks;
+    *size = *size < dwt_ranks ? dwt_ranks : *size;
+    return problem;
+}
+
+static void overhead(dwc_mpi_context *context, const dwc_problem *problem, double seconds) {
+    static const char *const names[] = {"", "batch", "spatial"};
+    for (int split = DWC_MPI_SPLIT_BATCH; split <= DWC_MPI_SPLIT_SPATIAL; split++) {
+        bench b;
+        const dwc_problem whole = sized(context, *problem, (dwc_mpi_split)split, seconds);
+        open_bench(&b, context, &whole, (dwc_mpi_split)split);
+        compare(names[split], &b);
+        close_bench(&b, dwc_mpi_context_local(context));
+    }
+}
+
+/* ---- modes ------------------------------------------------------------------------------------------------------- */
+
+static void modes(dwc_mpi_context *context, const dwc_problem *problem) {
+    static double times[DWC_MPI_MODE_PIPELINED + 1][MODES_ROUNDS];
+    dwc_mpi_constants k = {0};
+    dwc_mpi_prediction p;
+    dwc_mpi_plan *plan;
+    dwc_error error;
+    dwt_job job;
+    dwt_job_init(&job, problem, 1);
+    dwt_ok(dwc_mpi_plan_create(context, problem, NULL, DWC_MPI_SPLIT_BATCH, &plan, &error), &error, "plan");
+    dwt_ok(dwc_mpi_measure(plan, &k, &error), &error, "dwc_mpi_measure");
+    dwt_ok(dwc_mpi_predict(problem, &k, &p, &error), &error, "dwc_mpi_predict");
+    for (int i = 0; i < MODES_ROUNDS; i++)
+        for (int mode = DWC_MPI_MODE_ALONE; mode <= DWC_MPI_MODE_PIPELINED; mode++) {
+            dwc_mpi_report report;
+            dwt_ok(dwc_mpi_plan_execute_root(plan, 0, (dwc_mpi_mode)mode, NULL, job.input, job.filter, job.bias,
+                                             job.output, &report, &error),
+                   &error, "dwc_mpi_plan_execute_root");
+            times[mode][i] = report.seconds;
+        }
+    const double predicted[] = {0, p.alone_s, p.phased_s, p.pipelined_s};
+    printf("image %.1f us alone, %.1f us together; link %.2f GB/s, %.1f us; best %s\n", 1e6 * k.image_s,
+           1e6 * k.shared_image_s, 1e-9 * k.link_bytes_per_s, 1e6 * k.latency_s, dwc_mpi_mode_name(p.best));
+    for (int mode = DWC_MPI_MODE_ALONE; mode <= DWC_MPI_MODE_PIPELINED; mode++)
+        printf("%-9s predicted %8.1f ms, measured %8.1f ms\n", dwc_mpi_mode_name((dwc_mpi_mode)mode),
+               1e3 * predicted[mode], 1e3 * quantile(times[mode], MODES_ROUNDS, 0.5));
+    dwc_mpi_plan_destroy(plan);
+    dwt_job_free(&job);
+}
+
+int main(int argc, char **argv) {
+    char *none[] = {argv[0], NULL};
+    dwt_ranks_begin(1, none);
+    dwc_mpi_context *context;
+    dwc_error error;
+    if (argc < 3) {
+        fprintf(stderr, "usage: mpi_bench overhead PROBLEM SECONDS | modes PROBLEM\n");
+        MPI_Abort(MPI_COMM_WORLD, 2);
+    }
+    dwt_ok(dwc_mpi_context_create(MPI_COMM_WORLD, NULL, NULL, &context, &error), &error, "dwc_mpi_context_create");
+    const dwc_problem problem = dwt_problem(argv[2]);
+    printf("%d ranks of %d threads, %s", dwt_ranks, dwc_mpi_context_place(context).threads, argv[2]);
+    printf(argc > 3 ? ", about %s s\n" : "\n", argc > 3 ? argv[3] : "");
+    if (strcmp(argv[1], "modes") == 0)
+        modes(context, &problem);
+    else
+        overhead(context, &problem, argc > 3 ? atof(argv[3]) : 0.05);
+    dwc_mpi_context_destroy(context);
+    return dwt_ranks_run(NULL, 0);
+}
