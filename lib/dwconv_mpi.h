@@ -44,7 +44,7 @@ typedef struct dwc_mpi_options {
     int64_t chunk_bytes;   /* about so much input and output in one piece of dwc_mpi_plan_execute_root; 1 or more */
 } dwc_mpi_options;
 
-/* The defaults: messages of 1 GiB, pieces of 4 MiB. */
+/* The defaults: messages of 1 GiB, pieces of 1 MiB. */
 DWC_API void dwc_mpi_options_init(dwc_mpi_options *options);
 
 typedef struct dwc_mpi_context dwc_mpi_context;
@@ -152,11 +152,12 @@ DWC_API dwc_status dwc_mpi_plan_gather(const dwc_mpi_plan *plan, int root, const
 /* What predictions are made of; 0: not known. */
 typedef struct dwc_mpi_constants {
     int ranks, nodes;
-    double image_s;          /* of a rank for one image while the others are idle */
-    double shared_image_s;   /* the same while all compute: ranks of a node share its memory */
-    double link_bytes_per_s; /* of a node, in each direction at the same time */
-    double latency_s;        /* of a short message */
-    double file_bytes_per_s; /* of the file system, all nodes together, reading and writing */
+    double image_s;           /* of a rank for one image while the others are idle */
+    double shared_image_s;    /* the same while all compute: ranks of a node share its memory */
+    double link_bytes_per_s;  /* of a node, in each direction at the same time */
+    double latency_s;         /* of a short message */
+    double fresh_bytes_per_s; /* of a rank writing to memory that was just allocated */
+    double file_bytes_per_s;  /* of the file system, all nodes together, reading and writing */
 } dwc_mpi_constants;
 
 /* Ways to do a job whose data are on one rank. */

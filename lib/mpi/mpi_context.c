@@ -10,7 +10,7 @@
 #include <string.h>
 
 void dwc_mpi_options_init(dwc_mpi_options *options) {
-    *options = (dwc_mpi_options){.message_bytes = (int64_t)1 << 30, .chunk_bytes = (int64_t)4 << 20};
+    *options = (dwc_mpi_options){.message_bytes = (int64_t)1 << 30, .chunk_bytes = (int64_t)1 << 20};
 }
 
 /* What a rank tells the others of itself. */

@@ -5,6 +5,10 @@
 
 #include <string.h>
 
+/* Long messages go in many fragments that only looks move, so between pieces a rank looks until nothing has moved for a
+ * while: this part of the time that its last piece took, but not longer than that. */
+static const double quiet_part = 1.0 / 32, quiet_seconds = 1e-4;
+
 enum { SLOTS = 2 }; /* of each worker: one is computed while the other is filled or emptied */
 
 /* Messages of a slot, in the order of their tags. */
@@ -29,6 +33,7 @@ typedef struct pipeline {
     int count;
     void *filter, *bias; /* of a worker */
     int64_t own;
+    double piece_s; /* that the last piece of this rank took */
     dwc_status failed;
     dwc_error *error;
 } pipeline;
@@ -67,10 +72,25 @@ static dwc_status look(pipeline *p, slot *s, int *moved) {
     return status;
 }
 
+/* Looks in vain: since when. */
+typedef struct quiet {
+    double since; /* 0: the last one was not in vain */
+    dwci_mpi_patience patience;
+} quiet;
+
+static int is_quiet(const pipeline *p, quiet *q, int moved) {
+    const double now = MPI_Wtime(), wanted = quiet_part * p->piece_s;
+    if (moved || q->since == 0)
+        q->since = now;
+    return now - q->since >= (wanted < quiet_seconds ? wanted : quiet_seconds);
+}
+
 /* Computes a piece, unless this rank failed before. */
 static dwc_status compute(pipeline *p, int64_t piece, const void *input, const void *bias, void *output) {
+    const double start = MPI_Wtime();
     if (p->failed == DWC_OK)
         p->failed = dwci_mpi_engine_run(engine_of(p, piece), input, bias, output, p->error);
+    p->piece_s = MPI_Wtime() - start;
     p->own += p->failed == DWC_OK;
     return p->failed;
 }
@@ -107,27 +127,37 @@ static dwc_status root_step(pipeline *p, slot *s, int *stopped, int *moved) {
     return DWC_OK;
 }
 
+static dwc_status root_look(pipeline *p, int *stopped, int *open, int *moved) {
+    *open = 0;
+    for (int i = 0; i < p->count; i++) {
+        dwc_status status = root_step(p, &p->slots[i], stopped, moved);
+        if (status)
+            return status;
+        *open |= p->slots[i].state != CLOSED || !done(&p->slots[i]);
+    }
+    return DWC_OK;
+}
+
 static dwc_status run_root(pipeline *p) {
-    dwci_mpi_patience patience = {0};
+    quiet q = {0};
     int stopped = 0;
     for (int open = 1; open;) {
         int moved = 0;
-        open = 0;
-        for (int i = 0; i < p->count; i++) {
-            dwc_status status = root_step(p, &p->slots[i], &stopped, &moved);
-            if (status)
-                return status;
-            open |= p->slots[i].state != CLOSED || !done(&p->slots[i]);
-        }
+        dwc_status status = root_look(p, &stopped, &open, &moved);
+        if (status)
+            return status;
         if (!stopped && p->next < p->pieces) {
+            if (open && !is_quiet(p, &q, moved))
+                continue;
             const int64_t piece = p->next++;
             stopped |= compute(p, piece, input_of(p, piece), p->job->bias, output_of(p, piece)) != DWC_OK;
-            moved = open = 1;
+            q = (quiet){.since = 0};
+            open = 1;
+        } else if (moved) {
+            q.patience = (dwci_mpi_patience){0};
+        } else if (open) {
+            dwci_mpi_pause(&q.patience);
         }
-        if (moved)
-            patience = (dwci_mpi_patience){0};
-        else if (open)
-            dwci_mpi_pause(&patience);
     }
     return p->failed;
 }
@@ -159,31 +189,42 @@ static void worker_compute(pipeline *p, slot *s) {
         begin(s, OUTPUT, 1, s->output, engine_of(p, s->order)->output_bytes);
 }
 
+/* *first: the slot to compute next, or NULL. */
+static dwc_status worker_look(pipeline *p, slot **first, int *open, int *moved) {
+    *first = NULL;
+    *open = 0;
+    for (int i = 0; i < p->count; i++) {
+        slot *s = &p->slots[i];
+        const slot_state before = s->state;
+        dwc_status status = worker_step(p, s, moved);
+        if (status)
+            return status;
+        *moved |= s->state != before;
+        *open |= s->state != CLOSED;
+        if (s->state == READY && (!*first || s->order < (*first)->order))
+            *first = s;
+    }
+    return DWC_OK;
+}
+
 static dwc_status run_worker(pipeline *p) {
-    dwci_mpi_patience patience = {0};
+    quiet q = {0};
     for (int i = 0; i < p->count; i++)
         begin(&p->slots[i], ORDER, 0, &p->slots[i].order, sizeof p->slots[i].order);
     for (int open = 1; open;) {
         int moved = 0;
-        slot *first = NULL; /* to compute */
-        open = 0;
-        for (int i = 0; i < p->count; i++) {
-            slot *s = &p->slots[i];
-            const slot_state before = s->state;
-            dwc_status status = worker_step(p, s, &moved);
-            if (status)
-                return status;
-            moved |= s->state != before;
-            open |= s->state != CLOSED;
-            if (s->state == READY && (!first || s->order < first->order))
-                first = s;
-        }
-        if (first)
+        slot *first;
+        dwc_status status = worker_look(p, &first, &open, &moved);
+        if (status)
+            return status;
+        if (first && is_quiet(p, &q, moved)) {
             worker_compute(p, first);
-        if (first || moved)
-            patience = (dwci_mpi_patience){0};
-        else if (open)
-            dwci_mpi_pause(&patience);
+            q = (quiet){.since = 0};
+        } else if (moved) {
+            q.patience = (dwci_mpi_patience){0};
+        } else if (!first && open) {
+            dwci_mpi_pause(&q.patience);
+        }
     }
     return p->failed;
 }

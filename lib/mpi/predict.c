@@ -2,9 +2,11 @@
 /* What pays: plain arithmetic on a few constants, and the measurement of these.
  *
  *     resident    largest share * time of an image while all compute
- *     phased      (input + output of the others) / link + resident
- *     pipelined   images / (rate of the root + the smaller of the others' rate and the link's)
- *     files       the largest of resident, (input + output) / file system, input or output / all links */
+ *     phased      (input + output of the others) / link + a share's memory, which is fresh + resident
+ *     pipelined   images / (rate of the others + rate of the root in the time that sending leaves it)
+ *     files       the largest of resident, (input + output) / file system, input or output / all links
+ *
+ * Between ranks of one node the link is the root copying; between nodes its memory is read by others. */
 #include "mpi/predict.h"
 #include "mpi/engine.h"
 
@@ -41,9 +43,14 @@ static void predict_root(double images, double in, double out, dwc_mpi_predictio
     if (k->shared_image_s <= 0 || k->link_bytes_per_s <= 0 || images <= 0)
         return;
     const double away = images * (places - 1) / places, rate = 1 / k->shared_image_s;
-    const double link_rate = k->link_bytes_per_s / largest(in, out);
+    const double sending = k->nodes > 1 ? 0 : (in + out) / k->link_bytes_per_s; /* of the root, for an image */
+    double others = smallest((k->ranks - 1) * rate, k->link_bytes_per_s / largest(in, out));
+    if (sending > 0)
+        others = smallest(others, 1 / sending);
     p->phased_s = away * (in + out) / k->link_bytes_per_s + 2 * k->ranks * k->latency_s + p->resident_s;
-    p->pipelined_s = images / (rate + smallest((k->ranks - 1) * rate, link_rate)) + 2 * k->latency_s;
+    if (k->fresh_bytes_per_s > 0)
+        p->phased_s += images / k->ranks * (in + out) / k->fresh_bytes_per_s;
+    p->pipelined_s = images / (others + (1 - sending * others) * rate) + 2 * k->latency_s;
     const double shared = smallest(p->phased_s, p->pipelined_s);
     if (shared < DWCI_MPI_WORTH_IT * p->alone_s)
         p->best = p->phased_s < p->pipelined_s ? DWC_MPI_MODE_PHASED : DWC_MPI_MODE_PIPELINED;
@@ -61,8 +68,9 @@ dwc_status dwc_mpi_predict(const dwc_problem *problem, const dwc_mpi_constants *
         return status;
     if (k->ranks < 1 || k->nodes < 1 || k->nodes > k->ranks)
         return dwci_mpi_fail(error, DWC_INVALID_ARGUMENT, "constants: %d ranks on %d nodes", k->ranks, k->nodes);
-    const double known[] = {k->image_s, k->shared_image_s, k->link_bytes_per_s, k->latency_s, k->file_bytes_per_s};
-    for (int i = 0; i < 5; i++)
+    const double known[] = {k->image_s,   k->shared_image_s,    k->link_bytes_per_s,
+                            k->latency_s, k->fresh_bytes_per_s, k->file_bytes_per_s};
+    for (int i = 0; i < 6; i++)
         if (!(known[i] >= 0) || (i == 0 && known[i] == 0))
             return dwci_mpi_fail(error, DWC_INVALID_ARGUMENT, "constants: %g cannot be", known[i]);
     const double images = (double)problem->n, element = (double)g.element_bytes;
@@ -88,6 +96,7 @@ static const double work_seconds = 20e-3;
 typedef struct bench {
     dwci_mpi_engine engine;
     int64_t images, pieces;
+    double fresh_bytes_per_s;
     void *input, *output, *filter, *bias, *link;
 } bench;
 
@@ -108,11 +117,14 @@ static dwc_status set_up(const dwc_mpi_plan *plan, bench *b, dwc_error *error) {
     if ((status = dwci_mpi_engine_make(plan, b->images, &b->engine, error)))
         return status;
     b->pieces = 1 + WORK_BYTES / (b->engine.input_bytes + b->engine.output_bytes);
+    const int64_t bytes = b->pieces * (b->engine.input_bytes + b->engine.output_bytes);
+    const double start = MPI_Wtime();
     if ((status = allocate_zeros(plan, (size_t)g->filter_elements * element, &b->filter, error)) ||
         (status = allocate_zeros(plan, (size_t)g->bias_elements * element, &b->bias, error)) ||
         (status = allocate_zeros(plan, (size_t)(b->pieces * b->engine.input_bytes), &b->input, error)) ||
         (status = allocate_zeros(plan, (size_t)(b->pieces * b->engine.output_bytes), &b->output, error)))
         return status;
+    b->fresh_bytes_per_s = (double)bytes / (MPI_Wtime() - start);
     return dwci_mpi_engine_load(&b->engine, b->filter, error);
 }
 
@@ -180,6 +192,7 @@ static dwc_status measure_images(dwc_mpi_context *c, const bench *b, dwc_mpi_con
     const int code = MPI_Iallreduce(MPI_IN_PLACE, &rate, 1, MPI_DOUBLE, MPI_SUM, c->comm, &request);
     if ((status = code ? dwci_mpi_break(c, code, error) : dwci_mpi_wait(c, &request, error)))
         return status;
+    k->fresh_bytes_per_s = k->fresh_bytes_per_s > 0 ? k->fresh_bytes_per_s : b->fresh_bytes_per_s;
     k->image_s = k->image_s > 0 ? k->image_s : alone;
     k->shared_image_s = k->shared_image_s > 0 ? k->shared_image_s : c->size / rate;
     return DWC_OK;
@@ -203,7 +216,7 @@ dwc_status dwci_mpi_measure(const dwc_mpi_plan *plan, dwc_mpi_constants *k, dwc_
     k->nodes = k->nodes > 0 ? k->nodes : c->place.nodes;
     dwc_status status = set_up(plan, &b, error);
     if ((status = dwci_mpi_leave(c, "measure", status, error)) == DWC_OK) {
-        if (b.images > 0 && (k->image_s == 0 || k->shared_image_s == 0))
+        if (b.images > 0 && (k->image_s == 0 || k->shared_image_s == 0 || k->fresh_bytes_per_s == 0))
             status = measure_images(c, &b, k, error);
         if (status == DWC_OK && c->size > 1 && (k->link_bytes_per_s == 0 || k->latency_s == 0))
             status = measure_link(plan, &b, k, error);
@@ -219,6 +232,7 @@ void dwci_mpi_say_constants(dwci_mpi_arguments *a, const dwc_mpi_constants *k) {
     dwci_mpi_say_number(a, "shared_image_s", k->shared_image_s);
     dwci_mpi_say_number(a, "link_bytes_per_s", k->link_bytes_per_s);
     dwci_mpi_say_number(a, "latency_s", k->latency_s);
+    dwci_mpi_say_number(a, "fresh_bytes_per_s", k->fresh_bytes_per_s);
     dwci_mpi_say_number(a, "file_bytes_per_s", k->file_bytes_per_s);
 }
 

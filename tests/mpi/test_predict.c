@@ -23,7 +23,7 @@ static void near(double got, double want, const char *what, int nodes) {
 
 static dwc_mpi_prediction predict(int nodes, double file_system, double speed) {
     dwc_problem problem = dwt_problem("f32:nhwc:n65536:112x112x64:k3x3");
-    const dwc_mpi_constants k = {nodes, nodes, image_s / speed, image_s / speed, link, 5e-6, file_system};
+    const dwc_mpi_constants k = {nodes, nodes, image_s / speed, image_s / speed, link, 5e-6, 0, file_system};
     dwc_mpi_prediction p;
     dwc_error error;
     dwt_ok(dwc_mpi_predict(&problem, &k, &p, &error), &error, "dwc_mpi_predict");
@@ -55,16 +55,34 @@ static void table(void **state) {
     assert_true(predict(8, 0, 1).files_s == 0 && predict(8, 0, 1).useful_nodes == 0);
 }
 
+/* On one node the root copies for the others, and their memory has to come from somewhere. */
+static void one_node(void **state) {
+    (void)state;
+    dwc_problem problem = dwt_problem("f32:nhwc:n1000:100x100x25:k3x3"); /* 1 MB in, 1 MB out */
+    const dwc_mpi_constants k = {2, 1, 1e-3, 1e-3, 4e9, 0, 1e9, 0}, slow = {2, 1, 1e-4, 1e-4, 4e9, 0, 1e9, 0};
+    dwc_mpi_prediction p;
+    dwc_error error;
+    dwt_ok(dwc_mpi_predict(&problem, &k, &p, &error), &error, "dwc_mpi_predict");
+    near(p.phased_s, 0.5 + 0.25 + 1, "phased", 1);
+    /* In 1 ms the other does an image, the root half a one beside copying 2 MB. */
+    near(p.pipelined_s, 1 / 1.5, "pipelined", 1);
+    assert_int_equal(p.best, DWC_MPI_MODE_PIPELINED);
+    /* Copying takes five times the work: all the root does. */
+    dwt_ok(dwc_mpi_predict(&problem, &slow, &p, &error), &error, "dwc_mpi_predict");
+    near(p.pipelined_s, 0.5, "pipelined", 1);
+    assert_int_equal(p.best, DWC_MPI_MODE_ALONE);
+}
+
 static void refusals(void **state) {
     (void)state;
     static const struct {
         dwc_mpi_constants constants;
         const char *value;
-    } bad[] = {{{0, 0, 1, 1, 1, 1, 1}, "0 ranks"},
-               {{1, 2, 1, 1, 1, 1, 1}, "2 nodes"},
-               {{1, 1, 0, 1, 1, 1, 1}, "0"},
-               {{1, 1, 1, -1, 1, 1, 1}, "-1"},
-               {{1, 1, 1, 1, NAN, 1, 1}, "nan"}};
+    } bad[] = {{{0, 0, 1, 1, 1, 1, 1, 1}, "0 ranks"},
+               {{1, 2, 1, 1, 1, 1, 1, 1}, "2 nodes"},
+               {{1, 1, 0, 1, 1, 1, 1, 1}, "0"},
+               {{1, 1, 1, -1, 1, 1, 1, 1}, "-1"},
+               {{1, 1, 1, 1, NAN, 1, 1, 1}, "nan"}};
     dwc_problem problem = dwt_problem("f32:nhwc:n2:4x4x4:k3x3");
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         dwc_mpi_prediction p;
@@ -81,7 +99,8 @@ static void modes(void **state) {
 }
 
 int main(int argc, char **argv) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(table), cmocka_unit_test(refusals), cmocka_unit_test(modes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(table), cmocka_unit_test(one_node), cmocka_unit_test(refusals),
+                                       cmocka_unit_test(modes)};
     dwt_begin(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
