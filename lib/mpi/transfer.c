@@ -5,7 +5,6 @@
 #include "mpi/transfer.h"
 #include "mpi/agree.h"
 
-#include <sched.h>
 #include <string.h>
 #include <time.h>
 
@@ -19,17 +18,20 @@ dwc_status dwci_mpi_break(dwc_mpi_context *c, int code, dwc_error *error) {
 
 /* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
-enum { EAGER_LOOKS = 2000, FIRST_PAUSE_NS = 20000, LONGEST_PAUSE_NS = 1000000 };
+static const double eager_seconds = 1e-4;
+enum { SHORTEST_PAUSE_NS = 20000, LONGEST_PAUSE_NS = 1000000 };
 
 void dwci_mpi_pause(dwci_mpi_patience *p) {
-    if (p->looks++ < EAGER_LOOKS) {
-        if (p->looks % 16 == 0)
-            sched_yield();
+    const double now = MPI_Wtime();
+    if (p->since == 0)
+        p->since = now;
+    if (now - p->since < eager_seconds)
         return;
-    }
-    if (p->pause_ns < LONGEST_PAUSE_NS)
-        p->pause_ns = p->pause_ns ? 2 * p->pause_ns : FIRST_PAUSE_NS;
-    nanosleep(&(struct timespec){0, p->pause_ns}, NULL);
+    /* A part of what it has waited, so that the last pause makes little difference. */
+    long pause_ns = (long)(1e9 / 8 * (now - p->since));
+    pause_ns = pause_ns < SHORTEST_PAUSE_NS ? SHORTEST_PAUSE_NS : pause_ns;
+    pause_ns = pause_ns > LONGEST_PAUSE_NS ? LONGEST_PAUSE_NS : pause_ns;
+    nanosleep(&(struct timespec){0, pause_ns}, NULL);
 }
 
 dwc_status dwci_mpi_wait(dwc_mpi_context *c, MPI_Request *request, dwc_error *error) {

@@ -42,10 +42,10 @@ dwc_status dwci_mpi_transfer_progress(dwc_mpi_context *context, dwci_mpi_transfe
 /* Completes all of them. */
 dwc_status dwci_mpi_transfer_all(dwc_mpi_context *context, dwci_mpi_transfer *transfers, int count, dwc_error *error);
 
-/* Waiting: call after each look in vain. Sleeps the longer the more looks there were; all zero at first. */
+/* Waiting: call after each look in vain. After a tenth of a millisecond it sleeps, the longer the longer it has waited.
+ * All zero at first, and again when a look was not in vain. */
 typedef struct dwci_mpi_patience {
-    int looks;
-    int64_t pause_ns;
+    double since;
 } dwci_mpi_patience;
 void dwci_mpi_pause(dwci_mpi_patience *patience);
 

@@ -119,7 +119,7 @@ static void tall_images(void **state) {
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         dwc_problem problem = dwt_problem(texts[i]);
         check_problem(&problem, 100 + i, NULL);
-        for (int l = 0; l < LIMITS; l++) {
+        for (int l = 0; l < LIMITS; l += LIMITS - 1) { /* the shortest and the longest messages */
             dwt_job job;
             dwt_job_init(&job, &problem, i);
             check_split(&job, l, DWC_MPI_SPLIT_SPATIAL, dwt_ranks - 1);
