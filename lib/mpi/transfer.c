@@ -18,7 +18,7 @@ dwc_status dwci_mpi_break(dwc_mpi_context *c, int code, dwc_error *error) {
 
 /* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
-static const double eager_seconds = 1e-4;
+static const double eager_seconds = 5e-4;
 enum { SHORTEST_PAUSE_NS = 20000, LONGEST_PAUSE_NS = 1000000 };
 
 void dwci_mpi_pause(dwci_mpi_patience *p) {

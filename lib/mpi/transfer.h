@@ -42,7 +42,7 @@ dwc_status dwci_mpi_transfer_progress(dwc_mpi_context *context, dwci_mpi_transfe
 /* Completes all of them. */
 dwc_status dwci_mpi_transfer_all(dwc_mpi_context *context, dwci_mpi_transfer *transfers, int count, dwc_error *error);
 
-/* Waiting: call after each look in vain. After a tenth of a millisecond it sleeps, the longer the longer it has waited.
+/* Waiting: call after each look in vain. After half a millisecond it sleeps, the longer the longer it has waited.
  * All zero at first, and again when a look was not in vain. */
 typedef struct dwci_mpi_patience {
     double since;
