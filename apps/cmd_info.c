@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `dwconv info`: what this build and this machine are; as text or as one JSON object.
  *
- *     sections: program (always), --machine, --algos, --env, --wisdom; all of them when none is asked for
+ *     sections: program (always), --machine, --algos, --env, --mpi, --wisdom; all of them when none is asked for
  *
  * Each section is collected as a JSON object first; the text is printed from it, so that both say the same. */
 #define _GNU_SOURCE
 #include "cli.h"
+#include "doctor.h"
 #include "options.h"
+#include "team.h"
 #include "wisdom_use.h"
 
 #include <jansson.h>
@@ -16,7 +18,8 @@
 
 typedef struct info_options {
     common_options common;
-    int algos, machine, env, wisdom, json;
+    int algos, machine, env, mpi, wisdom, json;
+    const char *shared;
 } info_options;
 
 static info_options options;
@@ -27,6 +30,10 @@ static const cli_option table[] = {
     {"--algos", NULL, "the algorithms", option_flag, AT(algos)},
     {"--machine", NULL, "processor, instruction sets, caches, cores", option_flag, AT(machine)},
     {"--env", NULL, "the DWC_ environment variables and their values", option_flag, AT(env)},
+    {"--mpi", NULL,
+     "how processes are started and connected; best under\nmpirun, which may be used wrongly in many ways", option_flag,
+     AT(mpi)},
+    {"--shared", "DIR", "--mpi, and whether all ranks see this directory", option_text, AT(shared)},
     {"--wisdom", NULL, "the files of tuning records, in the order of the search", option_flag, AT(wisdom)},
     {"--json", NULL, "print a JSON object", option_flag, AT(json)},
     OPTIONS_COMMON,
@@ -147,7 +154,7 @@ static json_t *describe_wisdom(void) {
 
 /* ---- text -------------------------------------------------------------------------------------------------------- */
 
-static void print_value(json_t *value) {
+static void print_value(json_t *value, const char *between) {
     size_t i;
     json_t *item;
     if (json_is_string(value))
@@ -158,7 +165,9 @@ static void print_value(json_t *value) {
         printf("%s", json_is_true(value) ? "yes" : "no");
     if (json_is_null(value))
         printf("(not set)");
-    json_array_foreach(value, i, item) printf("%s%s", i ? " " : "", json_string_value(item));
+    if (json_is_real(value))
+        printf("%.3g", json_real_value(value));
+    json_array_foreach(value, i, item) printf("%s%s", i ? between : "", json_string_value(item));
     printf("\n");
 }
 
@@ -175,7 +184,7 @@ static void print_section(const char *title, json_t *section) {
     printf("%s\n", title);
     json_object_foreach(section, name, value) {
         printf("  %-14s ", name);
-        print_value(value);
+        print_value(value, strcmp(name, "advice") ? " " : "\n                 ");
         if (!strcmp(title, "env"))
             printf("  %-14s %s\n", "", meaning(name) ? meaning(name) : "unknown to dwconv, ignored");
     }
@@ -196,10 +205,13 @@ static int print_report(json_t *report, cli_failure *failure) {
 
 static int run_info(cli_failure *failure) {
     dwc_context *context;
-    int all = !options.algos && !options.machine && !options.env && !options.wisdom;
+    options.mpi |= options.shared != NULL;
+    int all = !options.algos && !options.machine && !options.env && !options.mpi && !options.wisdom;
     if (cli_context(&options.common, 0, (dwc_isa)0, NULL, &context, NULL, failure))
         return failure->code;
-    json_t *report = json_object();
+    json_t *report = json_object(), *mpi = NULL;
+    if (all || options.mpi)
+        mpi = doctor_describe(context, options.shared, failure);
     json_object_set_new(report, "program", describe_program());
     if (all || options.machine)
         json_object_set_new(report, "machine", describe_machine(context));
@@ -207,9 +219,13 @@ static int run_info(cli_failure *failure) {
         json_object_set_new(report, "algos", describe_algos());
     if (all || options.env)
         json_object_set_new(report, "env", describe_env());
+    if (mpi)
+        json_object_set_new(report, "mpi", mpi);
     if (all || options.wisdom)
         json_object_set_new(report, "wisdom", describe_wisdom());
-    int code = print_report(report, failure);
+    int code = team_agree(failure);
+    if (!code && team_rank() == 0)
+        code = print_report(report, failure);
     json_decref(report);
     dwc_context_destroy(context);
     return code;
@@ -224,4 +240,5 @@ const cli_command info_command = {
     .options = table,
     .values = &options,
     .run = run_info,
+    .team = 1,
 };

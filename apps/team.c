@@ -36,6 +36,13 @@ int team_workers(void) {
     return team.workers;
 }
 
+const char *team_launcher(void) {
+    return getenv("OMPI_COMM_WORLD_SIZE") ? "mpirun of Open MPI"
+           : getenv("SLURM_STEP_ID")      ? "srun"
+           : getenv("PMI_SIZE")           ? "PMI"
+                                          : "none";
+}
+
 const char *team_host(void) {
     if (!*team.host && gethostname(team.host, sizeof team.host - 1))
         strcpy(team.host, "unknown");

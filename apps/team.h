@@ -20,6 +20,7 @@ int team_start(cli_failure *failure);
 void team_finish(void);
 
 /* These are not collective. */
+const char *team_launcher(void); /* "none", or what started the processes, for people */
 int team_rank(void);         /* 0 .. size-1; 0 prints and decides what one has to decide */
 int team_size(void);         /* 1: alone */
 int team_sharing(void);      /* how many ranks may run on the same cores as this one, itself included */

@@ -340,6 +340,25 @@ def benchmarks():
                    "f32:nhwc:n2:9x9x8:k3x3")
 
 
+def doctor():
+    """What `dwconv info` sees of the ranks."""
+    result = run_ranks(3, "info", "--mpi", "--json", environment={"OMPI_MCA_hwloc_base_binding_policy": "none"})
+    seen_of = json.loads(result.stdout or "{}").get("mpi", {})
+    cores = len(os.sched_getaffinity(0))
+    check("info: three ranks on one node", (seen_of.get("ranks"), seen_of.get("nodes"), seen_of.get("sharing_cores")) == (3, 1, 3)
+          and "mpirun" in seen_of["launcher"] and seen_of["link_gbps"] > 0, seen(result))
+    check("info: oversubscription is said", bool(seen_of["advice"]) == (cores < 3), seen_of)
+    os.makedirs("elsewhere/sub", exist_ok=True)
+    os.makedirs("sub", exist_ok=True)
+    good = run_ranks(2, "info", "--shared", "sub", "--json")
+    check("info: a shared directory", json.loads(good.stdout)["mpi"]["shared"] == "seen by all ranks", seen(good))
+    for folder in ("elsewhere", "/"):
+        bad = run_ranks(2, "info", "--shared", "sub", "--json", rank=1, before=f"cd {folder}")
+        check(f"info: a directory that rank 1 sees elsewhere ({folder})", bad.returncode == 0 and
+              "rank 1 of 2" in json.loads(bad.stdout)["mpi"]["shared"], seen(bad))
+    check("info: no probe is left", os.listdir("sub") == [] and os.listdir("elsewhere/sub") == [])
+
+
 arguments = begin()
 mpirun, library = arguments[0], arguments[1] if arguments[1] != "none" else None
 kill_count, kill_seed = (int(word) for word in arguments[2:] or (10, 1))
@@ -353,4 +372,5 @@ different_files()
 stopped_jobs(kill_count, kill_seed)
 tuning()
 benchmarks()
+doctor()
 finish()

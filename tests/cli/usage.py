@@ -114,7 +114,7 @@ def json_report():
 
 
 def info():
-    sections = {"--machine": "machine", "--algos": "algos", "--env": "env", "--wisdom": "wisdom"}
+    sections = {"--machine": "machine", "--algos": "algos", "--env": "env", "--mpi": "mpi", "--wisdom": "wisdom"}
     everything = json.loads(succeeds("info --json", "info", "--json").stdout)
     check("info --json has all sections", list(everything) == ["program", *sections.values()], everything)
     check("info --json lists the algorithms", {"direct", "reference"} <= set(everything["algos"]), everything)
