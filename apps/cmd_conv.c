@@ -76,6 +76,8 @@ static const cli_option table[] = {
      "never]",
      option_positive, AT(stall)},
     {"--force", NULL, "replace an existing output", option_flag, AT(force)},
+    {"--force-unlock", NULL, "go on although a lock file says that another job writes\nthe output", option_flag,
+     AT(force_unlock)},
     {"--json", NULL, "report as a JSON object", option_flag, AT(json)},
     OPTIONS_COMMON,
     {0},

@@ -34,7 +34,7 @@ typedef struct conv_options {
     plan_limits limits;
     int64_t threads, chunk_images, memory;
     double checkpoint, stall;
-    int resume, force, json;
+    int resume, force, force_unlock, json;
 } conv_options;
 
 enum { INPUT, FILTER, BIAS, CONV_INPUTS };

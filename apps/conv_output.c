@@ -18,7 +18,7 @@ int conv_claim(conv_run *run, cli_failure *failure) {
     const conv_options *options = run->options;
     journal_found *found = &run->found;
     if (output_check(options->output, options->force || options->resume, run->inputs, CONV_INPUTS, failure) ||
-        output_open(options->output, options->force, &run->output, failure) ||
+        output_open(options->output, options->force, options->force_unlock, &run->output, failure) ||
         journal_read(options->output, found, failure))
         return failure->code;
     const int begun = found->count > 0 && run->output.found_bytes > 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Input and output files; see file.h.
  * The partial file is locked (flock) while it is written: two jobs with the same output must not rename each other's
- * unfinished data. File systems without locks do without. A signal's handler removes the partial file itself, unless it
+ * unfinished data. Where the file system has no locks a file OUT.partial.lock stands for one, which a killed job leaves
+ * behind. A signal's handler removes the partial file itself, unless it
  * holds work worth keeping, so that the program stops at once however long a chunk takes. */
 #define _GNU_SOURCE
 #include "file.h"
@@ -17,12 +18,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *volatile partial_to_remove;
+static const char *volatile partial_to_remove, *volatile lock_to_remove;
 
 /* A library that calls exit or abort (a thread runtime that gets no threads) leaves no partial file either. */
 static void remove_partial(void) {
     if (partial_to_remove)
         unlink(partial_to_remove);
+    if (lock_to_remove)
+        unlink(lock_to_remove);
 }
 
 static void remove_partial_and_die(int number) {
@@ -31,8 +34,13 @@ static void remove_partial_and_die(int number) {
     raise(number); /* stays pending until this handler returns */
 }
 
-/* A signal that was ignored when the program started (nohup) stays ignored. */
-static void watch_signals(void) {
+/* From now on ends of the program remove what is to be removed. A signal that was ignored when it started (nohup) stays
+ * ignored. */
+static void watch_ends(void) {
+    static int watching;
+    if (watching++)
+        return;
+    atexit(remove_partial);
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT, SIGALRM, SIGUSR2, SIGXCPU, SIGABRT};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         struct sigaction action;
@@ -125,12 +133,53 @@ int output_check(const char *path, int replace, const input_file *inputs, int co
     return EXIT_DONE;
 }
 
+/* The lock where there are no locks: a file that says whose it is. */
+static int lock_by_file(output_file *file, int break_lock, cli_failure *failure) {
+    char text[300] = "";
+    char host[64] = "?";
+    const char *job = getenv("SLURM_JOB_ID");
+    if (asprintf(&file->lock, "%s.lock", file->partial) < 0) {
+        file->lock = NULL;
+        return fail(failure, EXIT_FAILED, "out of memory");
+    }
+    if (break_lock)
+        unlink(file->lock);
+    int fd = open(file->lock, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    const int error = errno;
+    if (fd < 0 && error == EEXIST && (fd = open(file->lock, O_RDONLY | O_CLOEXEC)) >= 0) {
+        const ssize_t length = read(fd, text, sizeof text - 1);
+        text[length > 0 ? strcspn(text, "\n") : 0] = 0;
+        fail(failure, EXIT_FAILED, "%s: another job is writing it, by %s: %s; --force-unlock if that job is gone",
+             file->partial, file->lock, text);
+    } else if (fd < 0) {
+        fail_file(failure, file->lock, "write", error);
+    } else {
+        gethostname(host, sizeof host - 1);
+        snprintf(text, sizeof text, "host %s, process %d%s%s\n", host, (int)getpid(), job ? ", Slurm job " : "",
+                 job ? job : "");
+        if (write(fd, text, strlen(text)) < 0)
+            fail_file(failure, file->lock, "write", errno);
+        lock_to_remove = file->lock;
+        watch_ends();
+    }
+    if (fd >= 0)
+        close(fd);
+    if (lock_to_remove != file->lock) { /* not ours */
+        free(file->lock);
+        file->lock = NULL;
+    }
+    return failure->code;
+}
+
 /* Locks the open partial file. What is found under the name is a stopped job's rest, or another running job's file,
  * which may be renamed between open and lock: then the name no longer leads to it. */
-static int take_partial(output_file *file, cli_failure *failure) {
+static int take_partial(output_file *file, int break_lock, cli_failure *failure) {
     struct stat opened, named;
-    if (flock(file->fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+    const int error = flock(file->fd, LOCK_EX | LOCK_NB) ? errno : 0;
+    if (error == EWOULDBLOCK)
         return fail(failure, EXIT_FAILED, "%s: another job is writing it", file->partial);
+    if (error && lock_by_file(file, break_lock, failure))
+        return failure->code;
     if (fstat(file->fd, &opened) || lstat(file->partial, &named))
         return fail_file(failure, file->partial, "write", errno);
     if (opened.st_dev != named.st_dev || opened.st_ino != named.st_ino)
@@ -154,9 +203,12 @@ static int reserve(const output_file *file, int64_t bytes, cli_failure *failure)
 
 /* Closes without removing, for a file that is not ours (any more). */
 static void forget(output_file *file) {
-    partial_to_remove = NULL;
+    partial_to_remove = lock_to_remove = NULL;
+    if (file->lock)
+        unlink(file->lock);
     if (file->fd >= 0)
         close(file->fd);
+    free(file->lock);
     free(file->partial);
     *file = (output_file){0};
 }
@@ -169,10 +221,10 @@ static int open_partial(output_file *file, const char *path, int flags, cli_fail
     return file->fd < 0 ? fail_file(failure, file->partial, "write", errno) : EXIT_DONE;
 }
 
-int output_open(const char *path, int replace, output_file *file, cli_failure *failure) {
+int output_open(const char *path, int replace, int break_lock, output_file *file, cli_failure *failure) {
     int code = open_partial(file, path, O_CREAT, failure);
     if (!code)
-        code = take_partial(file, failure);
+        code = take_partial(file, break_lock, failure);
     file->replace = replace;
     if (code)
         forget(file);
@@ -189,8 +241,7 @@ int output_join(const char *path, output_file *file, cli_failure *failure) {
 int output_begin(output_file *file, int64_t bytes, int shared, cli_failure *failure) {
     if (!shared) {
         partial_to_remove = file->partial;
-        atexit(remove_partial);
-        watch_signals();
+        watch_ends();
     }
     if (ftruncate(file->fd, 0))
         return fail_file(failure, file->partial, "write", errno);

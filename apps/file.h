@@ -36,6 +36,7 @@ void input_close(input_file *file);
 typedef struct output_file {
     const char *path; /* NULL: not open */
     char *partial;    /* path + ".partial" */
+    char *lock;       /* the file that stands for a lock, NULL: there is a real one */
     int fd;
     int replace;         /* an existing file of that name is replaced */
     int64_t found_bytes; /* size of the partial file when it was opened; 0: a new one */
@@ -46,8 +47,9 @@ typedef struct output_file {
 int output_check(const char *path, int replace, const input_file *inputs, int count, cli_failure *failure);
 
 /* Opens the partial file, an existing or a new one, and locks it against other jobs; a new one stays empty. The path
- * must live as long as the file. After a failure nothing is open. */
-int output_open(const char *path, int replace, output_file *file, cli_failure *failure);
+ * must live as long as the file. break_lock: a file that stands for a lock does not count. After a failure nothing is
+ * open. */
+int output_open(const char *path, int replace, int break_lock, output_file *file, cli_failure *failure);
 
 /* Opens the partial file that another process of this job holds. */
 int output_join(const char *path, output_file *file, cli_failure *failure);

@@ -130,7 +130,7 @@ int rows_open(row_writer *writer, row_format format, const char *output, cli_fai
     *writer = (row_writer){.format = format, .file = {.fd = -1}};
     if (!output)
         return EXIT_DONE;
-    if (output_check(output, 1, NULL, 0, failure) || output_open(output, 1, &writer->file, failure))
+    if (output_check(output, 1, NULL, 0, failure) || output_open(output, 1, 0, &writer->file, failure))
         return failure->code;
     return output_begin(&writer->file, 0, 0, failure);
 }

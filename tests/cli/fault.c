@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 enum { no_fault = 0, go_short = -1 };
@@ -69,6 +70,7 @@ TRANSFER(pwrite, const void *)
     }
 
 CALL(fsync, (int fd), (fd))
+CALL(flock, (int fd, int operation), (fd, operation))
 CALL(fdatasync, (int fd), (fd))
 CALL(rename, (const char *from, const char *to), (from, to))
 CALL(renameat2, (int a, const char *from, int b, const char *to, unsigned flags), (a, from, b, to, flags))

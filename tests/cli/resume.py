@@ -187,6 +187,33 @@ def other_jobs(whole, fault):
         same("same bits", whole)
 
 
+def lock_files(whole, fault):
+    """A file system without locks: a file stands for one, and stays behind when the job is killed."""
+    without = {"LD_PRELOAD": fault, "DWC_TEST_FAULT": "flock:0:37"}
+    process = start(*SLOW, environment=without)
+    wait_for_records(process, 1)
+    result = run(*SLOW, "--resume", environment=without)
+    check("a second job is refused by a lock file", result.returncode == 1 and "another job is writing it" in result.stderr
+          and f"process {process.pid}" in result.stderr and "--force-unlock" in result.stderr, seen(result))
+    process.communicate()
+    same("it is gone at the end", whole)
+    process = start(*SLOW, environment=without)
+    wait_for_records(process, 2)
+    process.kill()
+    process.communicate()
+    check("a killed job leaves it", "out.npy.partial.lock" in left(), left())
+    result = run(*SLOW, "--resume", environment=without)
+    check("and it counts", result.returncode == 1 and "--force-unlock" in result.stderr, seen(result))
+    succeeds("--force-unlock", *SLOW, "--resume", "--force-unlock", environment=without)
+    same("same bits", whole)
+    process = start(*SLOW, environment=without)
+    wait_for_records(process, 1)
+    process.terminate()
+    process.communicate()
+    check("SIGTERM removes it", "out.npy.partial.lock" not in left(), left())
+    clean()
+
+
 def chunk_numbers(path):
     data = read_bytes(path)[TEXT:]
     return [int.from_bytes(data[i + 16:i + 24], sys.byteorder) for i in range(0, len(data) - RECORD + 1, RECORD)]
@@ -262,6 +289,8 @@ kills(good, kill_count, kill_seed)
 requests(good)
 damage(good)
 other_jobs(good, library)
+if library:
+    lock_files(good, library)
 numerics()
 nothing_to_do(good)
 finish()
