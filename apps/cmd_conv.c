@@ -2,6 +2,7 @@
 /* `dwconv conv`: convolves a batch held in .npy files; see conv.h for the steps. Everything that can be wrong with the
  * arguments is found before anything is written. */
 #include "conv.h"
+#include "crew.h"
 #include "team.h"
 
 #include <limits.h>
@@ -16,6 +17,7 @@ static conv_options options = {
     .algo = "auto",
     .memory = INT64_C(1) << 30,
     .checkpoint = 5,
+    .io_threads = 4,
 };
 
 static const cli_choice layouts[] = {{"NHWC", DWC_NHWC}, {"NCHW", DWC_NCHW}, {NULL, 0}};
@@ -60,6 +62,8 @@ static const cli_option table[] = {
     {"--isa", "NAME", "use no better instruction set than this: baseline,\navx2, avx512, best [best]", option_isa,
      AT(isa)},
     {"--threads", "N", "threads [one per core]", option_integer, AT(threads), .minimum = 1, .maximum = DWC_MAX_THREADS},
+    {"--io-threads", "N", "threads that read, and as many that write [4]", option_integer, AT(io_threads), .minimum = 1,
+     .maximum = crew_most},
     {"--chunk-images", "N",
      "images per chunk, the unit of what is finished and dealt\nto ranks; computed in smaller "
      "pieces if the memory does\nnot hold them [about 1000 chunks]",

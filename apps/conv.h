@@ -32,7 +32,7 @@ typedef struct conv_options {
     dwc_isa isa;
     wisdom_options wisdom;
     plan_limits limits;
-    int64_t threads, chunk_images, memory;
+    int64_t threads, io_threads, chunk_images, memory;
     double checkpoint, stall;
     int resume, force, force_unlock, json;
 } conv_options;

@@ -18,7 +18,7 @@ static int verify(conv_run *run, const stream_split *split, const stream_piece *
     dwc_verification result;
     dwc_plan *plan;
     dwc_error error;
-    if (piece_read(split, piece, &run->inputs[INPUT], run->headers[INPUT].data_offset, memory->input, failure) ||
+    if (piece_read(NULL, split, piece, &run->inputs[INPUT], run->headers[INPUT].data_offset, memory->input, failure) ||
         piece_read_back(split, piece, output, run->output_header.data_offset, memory->output, failure))
         return failure->code;
     if (dwc_plan_create(run->context, &piece->problem, &run->job.request.plan, &plan, &error))

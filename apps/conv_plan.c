@@ -189,6 +189,7 @@ int conv_deal(conv_run *run, cli_failure *failure) {
     job->filter = run->filter;
     job->bias = run->bias;
     job->journal = &run->journal;
+    job->io_threads = (int)run->options->io_threads;
     job->checkpoint = run->options->checkpoint;
     job->stall = run->options->stall > 0 ? run->options->stall : team_size() > 1 ? stall_seconds : 0;
     job->silent = team_rank() > 0;

@@ -10,7 +10,7 @@
 
 /* Bytes of input and output per chunk. Larger ones make nothing faster: a chunk is then many times the work of starting
  * it. There should be enough of them for many processes, and little is lost when one is computed twice. */
-enum { most_chunk_bytes = 64 << 20, least_chunk_bytes = 4 << 20, wanted_chunks = 1024 };
+enum { most_chunk_bytes = 64 << 20, least_chunk_bytes = 16 << 20, wanted_chunks = 1024 };
 
 /* Chunks end where pages of the output file end, if they can: two processes then never write to the same page. */
 enum { page_bytes = 4096 };

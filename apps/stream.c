@@ -26,6 +26,7 @@ typedef struct pipeline {
     const dwc_context *context;
     void *inputs[most_buffers], *outputs[most_buffers], *scratch;
     plan_cache plans;
+    crew readers, writers;
 
     pthread_mutex_t lock; /* of the next four */
     pthread_cond_t moved;
@@ -69,7 +70,7 @@ void stream_watch_stop(void) {
 
 static int read_stage(pipeline *p, const place *at) {
     const stream_job *job = p->job;
-    return piece_read(&job->split, &at->piece, job->input, job->input_offset,
+    return piece_read(&p->readers, &job->split, &at->piece, job->input, job->input_offset,
                       p->inputs[at->number % job->split.buffers], &p->failures[READ]);
 }
 
@@ -116,12 +117,12 @@ static int write_stage(pipeline *p, const place *at) {
     const stream_job *job = p->job;
     const int64_t chunk = job->chunks[at->position];
     const void *output = p->outputs[at->number % job->split.buffers];
+    const int known = job->known && job->known->chunk == chunk;
     const double part = (double)(at->index + 1) / (double)at->pieces;
     if (at->index == 0)
         p->checksum = 0;
-    p->checksum += piece_checksum(&job->split, &at->piece, output);
-    if ((!job->known || job->known->chunk != chunk) &&
-        piece_write(&job->split, &at->piece, job->output, job->output_offset, output, &p->failures[WRITE]))
+    if (piece_write(&p->writers, &job->split, &at->piece, known ? NULL : job->output, job->output_offset, output,
+                    &p->checksum, &p->failures[WRITE]))
         return p->failures[WRITE].code;
     progress_update(&p->bar, ((double)at->position + part) / (double)job->count);
     return at->index == at->pieces - 1 ? finish_chunk(p, chunk) : EXIT_DONE;
@@ -222,13 +223,8 @@ static void *run_writer(void *p) {
     return NULL;
 }
 
-/* Signals go to the caller's thread: its system calls are not those that transfer data. */
 static int start_thread(pipeline *p, pthread_t *thread, void *(*run)(void *)) {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    const int error = pthread_create(thread, NULL, run, p);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    const int error = crew_thread(thread, run, p);
     if (error)
         fail(&p->failures[COMPUTE], EXIT_FAILED, "cannot start a thread: %s", strerror(error));
     return error;
@@ -338,9 +334,14 @@ int stream_run(const stream_job *job, stream_report *report, cli_failure *failur
             progress_start(&p.bar, "images", split->whole.n,
                            ((double)g->input_elements + (double)g->output_elements) * (double)g->element_bytes);
         p.dog = (watchdog){.seconds = job->stall, .where = say_where, .user = &p};
-        if (!watchdog_start(&p.dog, &p.failures[COMPUTE]))
+        cli_failure *starting = &p.failures[COMPUTE];
+        const int crews =
+            crew_start(&p.readers, job->io_threads, starting) | crew_start(&p.writers, job->io_threads, starting);
+        if (!watchdog_start(&p.dog, starting) && !crews)
             run_pipeline(&p);
         watchdog_stop(&p.dog);
+        crew_stop(&p.writers);
+        crew_stop(&p.readers);
         progress_finish(&p.bar);
     }
     release(&p);

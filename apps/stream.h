@@ -26,6 +26,7 @@ typedef struct stream_job {
                                    written; NULL: none */
     journal *journal;           /* of finished chunks */
     double checkpoint;          /* seconds of work between two groups of its records */
+    int io_threads;             /* to read with, and as many to write with; 1..crew_most */
     double stall;               /* most seconds that a step may take; 0: any */
     int silent;                 /* no progress bar */
 } stream_job;

@@ -21,10 +21,10 @@ void team_finish(void);
 
 /* These are not collective. */
 const char *team_launcher(void); /* "none", or what started the processes, for people */
-int team_rank(void);         /* 0 .. size-1; 0 prints and decides what one has to decide */
-int team_size(void);         /* 1: alone */
-int team_sharing(void);      /* how many ranks may run on the same cores as this one, itself included */
-const char *team_host(void); /* name of this node */
+int team_rank(void);             /* 0 .. size-1; 0 prints and decides what one has to decide */
+int team_size(void);             /* 1: alone */
+int team_sharing(void);          /* how many ranks may run on the same cores as this one, itself included */
+const char *team_host(void);     /* name of this node */
 
 /* Work that wants cores for itself is for the first rank of those that share cores: its number among these workers, -1
  * for the other ranks, and how many workers there are. */

@@ -2,10 +2,10 @@
 /* The watchdog; see watchdog.h. */
 #include "watchdog.h"
 
+#include "crew.h"
 #include "team.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -56,13 +56,9 @@ static void *watch(void *argument) {
 int watchdog_start(watchdog *dog, cli_failure *failure) {
     if (dog->seconds <= 0)
         return EXIT_DONE;
-    sigset_t all, before;
     pthread_mutex_init(&dog->lock, NULL);
     pthread_cond_init(&dog->over, NULL);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    const int error = pthread_create(&dog->thread, NULL, watch, dog);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    const int error = crew_thread(&dog->thread, watch, dog);
     if (!error)
         return EXIT_DONE;
     dog->seconds = 0;
