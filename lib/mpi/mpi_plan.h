@@ -33,8 +33,15 @@ struct dwc_mpi_plan {
     dwci_mpi_edge edges[];
 };
 
-/* Tags of a plan. Those of slot i of a pipeline begin at DWCI_MPI_TAG_SLOT + 4 * i. */
-enum { DWCI_MPI_TAG_ROWS, DWCI_MPI_TAG_FILTER, DWCI_MPI_TAG_BIAS, DWCI_MPI_TAG_SLOT = 4, DWCI_MPI_TAGS = 12 };
+/* Tags of a plan; each slot of a pipeline has a few of its own. */
+enum { DWCI_MPI_SLOTS = 6, DWCI_MPI_SLOT_TAGS = 4 };
+enum {
+    DWCI_MPI_TAG_ROWS,
+    DWCI_MPI_TAG_FILTER,
+    DWCI_MPI_TAG_BIAS,
+    DWCI_MPI_TAG_SLOT,
+    DWCI_MPI_TAGS = DWCI_MPI_TAG_SLOT + DWCI_MPI_SLOTS * DWCI_MPI_SLOT_TAGS
+};
 
 /* Rows first .. first+rows-1 of images image .. image+images-1 in a tensor of `height` rows per image, of this plan's
  * input or output. */

@@ -9,15 +9,21 @@
  * while: this part of the time that its last piece took, but not longer than that. */
 static const double quiet_part = 1.0 / 32, quiet_seconds = 1e-4;
 
-enum { SLOTS = 2 }; /* of each worker: one is computed while the other is filled or emptied */
-
 /* Messages of a slot, in the order of their tags. */
-enum { ORDER, INPUT, VERDICT, OUTPUT, MESSAGES };
+enum { ORDER, INPUT, VERDICT, OUTPUT, MESSAGES = DWCI_MPI_SLOT_TAGS };
 
 typedef enum slot_state { FREE, FILLING, READY, EMPTYING, CLOSED } slot_state;
 
+/* What the root knows of a worker. */
+typedef struct helper {
+    double since;   /* its first order */
+    int64_t pieces; /* that came back */
+    int under_way;
+} helper;
+
 typedef struct slot {
     slot_state state;
+    helper *helper; /* of the root */
     int peer, tag;
     int64_t order, verdict;
     void *input, *output; /* of a worker */
@@ -31,6 +37,7 @@ typedef struct pipeline {
     dwci_mpi_engine whole, rest;  /* rest: of the last piece, if it is smaller */
     slot *slots;
     int count;
+    helper *helpers;
     void *filter, *bias; /* of a worker */
     int64_t own;
     double piece_s; /* that the last piece of this rank took */
@@ -103,8 +110,19 @@ static void root_order(pipeline *p, slot *s, int open) {
     begin(s, ORDER, 1, &s->order, sizeof s->order);
     if (!open)
         return;
+    if (s->helper->pieces + s->helper->under_way++ == 0)
+        s->helper->since = MPI_Wtime();
     begin(s, INPUT, 1, input_of(p, s->order), engine_of(p, s->order)->input_bytes);
     begin(s, VERDICT, 0, &s->verdict, sizeof s->verdict);
+}
+
+/* Would another piece come back before the root could do all that is left? A worker has to show first how fast it is.
+ * */
+static int pays(const pipeline *p, const helper *h) {
+    if (h->pieces == 0 || p->piece_s == 0)
+        return h->under_way < 2;
+    const double interval = (MPI_Wtime() - h->since) / (double)h->pieces;
+    return (h->under_way + 1) * interval <= (double)(p->pieces - p->next) * p->piece_s;
 }
 
 /* *stopped becomes 1 where a worker failed. */
@@ -118,10 +136,14 @@ static dwc_status root_step(pipeline *p, slot *s, int *stopped, int *moved) {
         if (s->verdict == DWC_OK)
             begin(s, OUTPUT, 0, output_of(p, s->order), engine_of(p, s->order)->output_bytes);
     }
-    if (s->state == EMPTYING && done(s))
+    if (s->state == EMPTYING && done(s)) {
         s->state = FREE;
-    if (s->state == FREE) {
-        root_order(p, s, !*stopped && p->next < p->pieces);
+        s->helper->pieces++;
+        s->helper->under_way--;
+    }
+    const int open = !*stopped && p->next < p->pieces;
+    if (s->state == FREE && (!open || pays(p, s->helper))) {
+        root_order(p, s, open);
         *moved = 1;
     }
     return DWC_OK;
@@ -256,21 +278,28 @@ dwc_status dwci_mpi_spread_filter(const dwci_mpi_job *job, void *filter, void *b
     return DWC_OK;
 }
 
+static dwc_status allocate_zeros(const pipeline *p, size_t bytes, void **memory) {
+    dwc_status status = dwci_mpi_allocate(p->context, (int64_t)bytes, memory, p->error);
+    if (status == DWC_OK)
+        memset(*memory, 0, bytes);
+    return status;
+}
+
 static dwc_status make_slots(pipeline *p) {
-    const int root = p->context->rank == p->job->root;
-    p->count = (root ? p->context->size - 1 : 1) * SLOTS;
-    const size_t bytes = (size_t)p->count * sizeof *p->slots;
-    void *memory;
-    dwc_status status = dwci_mpi_allocate(p->context, (int64_t)bytes, &memory, p->error);
-    if (status) {
-        p->count = 0;
-        return status;
-    }
-    p->slots = memset(memory, 0, bytes);
+    const int root = p->context->rank == p->job->root, peers = root ? p->context->size - 1 : 1;
+    void *slots = NULL, *helpers = NULL;
+    dwc_status status = allocate_zeros(p, (size_t)peers * DWCI_MPI_SLOTS * sizeof *p->slots, &slots);
+    if (status == DWC_OK)
+        status = allocate_zeros(p, (size_t)peers * sizeof *p->helpers, &helpers);
+    p->slots = slots;
+    p->helpers = helpers;
+    p->count = status ? 0 : peers * DWCI_MPI_SLOTS;
     for (int i = 0; i < p->count && status == DWC_OK; i++) {
         slot *s = &p->slots[i];
-        s->peer = !root ? p->job->root : i / SLOTS + (i / SLOTS >= p->job->root);
-        s->tag = p->job->plan->tag + DWCI_MPI_TAG_SLOT + i % SLOTS * MESSAGES;
+        const int peer = i / DWCI_MPI_SLOTS;
+        s->helper = &p->helpers[peer];
+        s->peer = !root ? p->job->root : peer + (peer >= p->job->root);
+        s->tag = p->job->plan->tag + DWCI_MPI_TAG_SLOT + i % DWCI_MPI_SLOTS * DWCI_MPI_SLOT_TAGS;
         if (!root && (status = dwci_mpi_allocate(p->context, p->whole.input_bytes, &s->input, p->error)) == DWC_OK)
             status = dwci_mpi_allocate(p->context, p->whole.output_bytes, &s->output, p->error);
     }
@@ -298,6 +327,7 @@ static void clear_up(pipeline *p) {
         dwc_release(own, p->slots[i].output);
     }
     dwc_release(own, p->slots);
+    dwc_release(own, p->helpers);
     dwc_release(own, p->filter);
     dwc_release(own, p->bias);
     dwci_mpi_engine_free(&p->whole);

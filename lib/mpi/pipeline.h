@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pieces of a batch from the root to whoever is free, and back.
  *
- *     root     order, input ──>  slot 0, 1 of each worker  ──> verdict, output     a free slot is a credit
+ *     root     order, input ──>  slots of each worker  ──> verdict, output     a free slot is a credit
  *              and computes pieces itself, looking at the messages in between
+ *
+ * A long message crosses in three steps (announced, accepted, sent), each when the rank whose turn it is looks again,
+ * that is after a piece. A piece is on its way for six of them; so many slots keep a worker busy. Near the end the root
+ * gives away only what comes back before it could have done all the rest itself.
  *
  *     order    index of a piece; -1: there are no more
  *     verdict  status of its computation; the output follows if it is DWC_OK. A worker that failed stays at its place

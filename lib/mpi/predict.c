@@ -3,8 +3,8 @@
  *
  *     resident    largest share * time of an image while all compute
  *     phased      (input + output of the others) / link + a share's memory, which is fresh + resident
- *     pipelined   images / (rate of the others + rate of the root in the time that sending leaves it)
- *     files       the largest of resident, (input + output) / file system, input or output / all links
+ *     pipelined   images / (rate of the others + rate of the root in the time that sending leaves it) + one there and
+ *     back files       the largest of resident, (input + output) / file system, input or output / all links
  *
  * Between ranks of one node the link is the root copying; between nodes its memory is read by others. */
 #include "mpi/predict.h"
@@ -50,7 +50,7 @@ static void predict_root(double images, double in, double out, dwc_mpi_predictio
     p->phased_s = away * (in + out) / k->link_bytes_per_s + 2 * k->ranks * k->latency_s + p->resident_s;
     if (k->fresh_bytes_per_s > 0)
         p->phased_s += images / k->ranks * (in + out) / k->fresh_bytes_per_s;
-    p->pipelined_s = images / (others + (1 - sending * others) * rate) + 2 * k->latency_s;
+    p->pipelined_s = images / (others + (1 - sending * others) * rate) + (in + out) / k->link_bytes_per_s;
     const double shared = smallest(p->phased_s, p->pipelined_s);
     if (shared < DWCI_MPI_WORTH_IT * p->alone_s)
         p->best = p->phased_s < p->pipelined_s ? DWC_MPI_MODE_PHASED : DWC_MPI_MODE_PIPELINED;
