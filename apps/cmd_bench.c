@@ -175,6 +175,27 @@ static int make_plans(bench_run *run, const dwc_problem *problem, plan_list *lis
     return code;
 }
 
+/* The other ranks, whose parts may differ by an image, take the plans of rank 0. */
+static int share_plans(bench_run *run, const dwc_problem *problem, plan_list *list, cli_failure *failure) {
+    int count = list->count;
+    team_share(&count, sizeof count);
+    for (int i = 0; i < count; i++) {
+        dwc_plan_info info = {.params = ""};
+        char algo[32] = "";
+        if (team_rank() == 0) {
+            dwc_plan_get_info(list->plans[i], &info);
+            snprintf(algo, sizeof algo, "%s", info.algo);
+        }
+        team_share(algo, sizeof algo);
+        team_share(info.params, sizeof info.params);
+        if (team_rank() > 0)
+            add_plan(run, problem, algo, *info.params ? info.params : NULL, list, failure);
+    }
+    if (list->count != count)
+        fail(failure, EXIT_FAILED, "a plan of rank 0 does not apply here");
+    return team_agree(failure);
+}
+
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 /* All ranks begin together. */
@@ -182,17 +203,11 @@ static int measure(bench_run *run, const dwc_problem *problem, const plan_list *
                    cli_failure *failure) {
     char text[DWC_PROBLEM_TEXT_MAX];
     dwc_error error;
-    int count = list->count;
-    team_share(&count, sizeof count);
     dwc_problem_print(problem, text, sizeof text);
-    if (count != list->count)
-        fail(failure, EXIT_FAILED, "%s: %d plans here, %d on rank 0", text, list->count, count);
-    if (team_agree(failure))
-        return failure->code;
-    if (count && dwc_bench(run->context, list->plans, count, how, run->results, &error))
+    if (list->count && dwc_bench(run->context, list->plans, list->count, how, run->results, &error))
         fail_library(failure, text, &error);
     if (!team_agree(failure))
-        bench_combine(run->results, count);
+        bench_combine(run->results, list->count);
     return failure->code;
 }
 
@@ -207,9 +222,11 @@ static int bench_layer(bench_run *run, const layer *l, cli_failure *failure) {
     };
     plan_list list = {.count = 0};
     dwc_problem whole = l->problem, part;
-    if (!bench_part(&whole, options.weak, &part, failure))
+    if (!bench_part(&whole, options.weak, &part, failure) && team_rank() == 0)
         make_plans(run, &part, &list, failure);
     int code = team_agree(failure);
+    if (!code)
+        code = share_plans(run, &part, &list, failure);
     if (!code)
         code = measure(run, &part, &list, &how, failure);
     for (int i = 0; i < list.count && !code; i++) {

@@ -90,11 +90,15 @@ static const cli_option table[] = {
 /* ---- the run ----------------------------------------------------------------------------------------------------- */
 
 static int convolve(conv_run *run, cli_failure *failure) {
-    if (conv_begin(run, failure) || conv_deal(run, failure))
+    cli_failure lost = {.command = failure->command};
+    if (conv_begin(run, failure) || conv_check(run, failure) || conv_deal(run, failure))
         return failure->code;
     stream_run(&run->job, &run->report, failure);
     team_settle();
-    if (team_agree(failure))
+    const int stopped = team_agree(failure) == EXIT_STOPPED;
+    if ((stopped || run->journal.fd >= 0) && failure->code && stream_record(&lost) && stopped)
+        cli_warn(failure, "finished work is not recorded: %s", lost.text);
+    if (failure->code)
         return failure->code;
     const double start = cli_seconds();
     const int code = conv_commit(run, failure);

@@ -207,7 +207,8 @@ static int run_info(cli_failure *failure) {
     dwc_context *context;
     options.mpi |= options.shared != NULL;
     int all = !options.algos && !options.machine && !options.env && !options.mpi && !options.wisdom;
-    if (cli_context(&options.common, 0, (dwc_isa)0, NULL, &context, NULL, failure))
+    cli_context(&options.common, 0, (dwc_isa)0, NULL, &context, NULL, failure);
+    if (team_agree(failure))
         return failure->code;
     json_t *report = json_object(), *mpi = NULL;
     if (all || options.mpi)

@@ -241,7 +241,6 @@ static int run_tune(cli_failure *failure) {
     prepare(&run, failure);
     int code = team_agree(failure);
     if (!code) {
-
         watch_signals();
         code = tune_layers(&run, failure);
     }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A run of `dwconv conv`, by one process or by the ranks of a team.
  *
- *     conv_open -> conv_claim -> conv_load -> conv_plan -> conv_begin -> conv_deal -> stream_run -> conv_commit
- *     files        the output    filter       numerics     OUT.partial   chunks                    OUT
- *                  journals                   split
+ *     conv_open -> conv_claim -> conv_load -> conv_plan -> conv_is_complete? -> conv_begin -> conv_check -> conv_deal
+ *     files        the output    filter       numerics                        OUT.partial   journals true? chunks
+ *                  journals                   split        -> stream_run -> conv_commit: OUT
  *
  * Rank 0 owns the output's name, reads the journals and chooses the numerics; each rank reads its own part of the input
  * and writes its own part of OUT.partial. The steps are collective where they say so: the ranks agree at their end
@@ -51,7 +51,7 @@ typedef struct conv_run {
     npy_header output_header;
     int begun;           /* the partial file is of this run: nothing that was there before is left in it */
     journal_found found; /* what is finished and gone on with; of rank 0, then of all */
-    journal_chunk known;
+    int64_t mark[2];     /* the partial file begins with it: the ranks and the journals know it by that */
     journal journal;
 
     wisdom_file wisdom;
@@ -77,6 +77,10 @@ int conv_load(conv_run *run, cli_failure *failure);
 /* Chooses algorithm, parameters and split, those of the work that is gone on with if there is some. Collective. */
 int conv_plan(conv_run *run, cli_failure *failure);
 
+/* Looks whether the file has what the journals say, and whether a finished chunk comes out with the same bits. What is
+ * not there is forgotten; EXIT_USAGE: other bits. Collective. */
+int conv_check(conv_run *run, cli_failure *failure);
+
 /* Deals the missing chunks to the ranks. Collective. */
 int conv_deal(conv_run *run, cli_failure *failure);
 
@@ -92,6 +96,9 @@ int conv_commit(conv_run *run, cli_failure *failure);
 
 /* Removes the partial file of a run that came to no end, unless finished work is recorded. Collective. */
 void conv_leave(conv_run *run);
+
+/* What the journals of this run say. */
+journal_job conv_describe(const conv_run *run);
 
 /* Prints what was done. Rank 0. */
 int conv_report(const conv_run *run, int complete, cli_failure *failure);

@@ -142,6 +142,28 @@ static int make_context(conv_run *run, cli_failure *failure) {
                        &run->log_topics, failure);
 }
 
+/* Ranks may have files of their own by these names. */
+static int compare_checksums(conv_run *run, cli_failure *failure) {
+    const uint32_t mine[] = {run->filter_checksum, run->bias_checksum};
+    uint32_t first[] = {mine[0], mine[1]};
+    team_share(first, sizeof first);
+    for (int i = 0; i < 2; i++)
+        if (mine[i] != first[i])
+            fail(failure, EXIT_FAILED, "%s: has other contents here than for rank 0", run->inputs[FILTER + i].path);
+    return team_agree(failure);
+}
+
+/* Rank 0: is it this job that was begun? */
+static int check_begun(const conv_run *run, cli_failure *failure) {
+    const journal_job now = conv_describe(run);
+    const char *field = run->found.count ? journal_difference(&run->found.job, &now) : NULL;
+    return field ? fail(failure, EXIT_USAGE,
+                        "%s.partial: was begun with another %s; --force without --resume starts "
+                        "afresh",
+                        run->options->output, field)
+                 : EXIT_DONE;
+}
+
 int conv_load(conv_run *run, cli_failure *failure) {
     const int by_itself = strcmp(run->options->algo, "auto") == 0;
     if (team_rank() == 0)
@@ -154,5 +176,9 @@ int conv_load(conv_run *run, cli_failure *failure) {
         load(run, FILTER, &run->filter, &run->filter_checksum, failure);
     if (!failure->code && any && run->options->bias)
         load(run, BIAS, &run->bias, &run->bias_checksum, failure);
+    if (team_agree(failure) || compare_checksums(run, failure))
+        return failure->code;
+    if (team_rank() == 0)
+        check_begun(run, failure);
     return team_agree(failure);
 }

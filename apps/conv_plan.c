@@ -4,10 +4,14 @@
 #include "conv.h"
 #include "team.h"
 
+#include "dwconv_expert.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 /* Plans the whole batch; its pieces then use the algorithm and parameters found. */
 static int choose(conv_run *run, cli_failure *failure) {
@@ -18,13 +22,11 @@ static int choose(conv_run *run, cli_failure *failure) {
     dwc_error error;
     piece->algo = run->options->algo;
     piece->bands = by_itself && !before; /* the result must not depend on the pieces */
-    if (before && by_itself) {
+    if (before && by_itself)
         piece->algo = before->algo;
-        /* Its parameters change no bit, and may not suit this machine. */
-        piece->params = strcmp(before->algo, "direct") ? before->params : NULL;
-        if (piece->params && !*piece->params)
-            piece->params = NULL;
-    }
+    /* Those of direct change no bit, and may not suit this machine. */
+    if (before && !strcmp(piece->algo, before->algo) && strcmp(before->algo, "direct") && *before->params)
+        piece->params = before->params;
     const dwc_status status =
         before ? dwc_plan_create(run->context, &request->problem, piece, &run->plan, &error)
                : wisdom_plan(&run->wisdom, run->context, &request->problem, piece, &run->plan, &error, failure);
@@ -62,19 +64,21 @@ static void log_split(const conv_run *run) {
         dwc_log_to_stderr(NULL, DWC_LOG_PLAN, line);
 }
 
-/* What the journals of this run say. */
-static journal_job describe(const conv_run *run) {
+journal_job conv_describe(const conv_run *run) {
     const stream_split *split = &run->job.split;
     journal_job job = {.input_bytes = run->inputs[INPUT].bytes,
                        .input_time = run->inputs[INPUT].changed,
                        .filter = run->filter_checksum,
                        .bias = run->bias_checksum,
                        .chunk_images = split->chunk_images,
-                       .chunk_rows = split->chunk_rows};
-    dwc_problem_print(&split->whole, job.problem, sizeof job.problem);
+                       .chunk_rows = split->chunk_rows,
+                       .mark = {run->mark[0], run->mark[1]},
+                       .revision = *run->algo ? dwc_expert_revision(run->algo) : 0};
+    dwc_problem_print(&run->job.request.problem, job.problem, sizeof job.problem);
+    snprintf(job.version, sizeof job.version, "%s", dwc_version());
     snprintf(job.algo, sizeof job.algo, "%s", run->algo);
     snprintf(job.params, sizeof job.params, "%s", run->params);
-    snprintf(job.isa, sizeof job.isa, "%s", run->info.isa);
+    snprintf(job.isa, sizeof job.isa, "%s", run->info.isa ? run->info.isa : "");
     return job;
 }
 
@@ -112,6 +116,35 @@ static int share_found(conv_run *run, cli_failure *failure) {
     return EXIT_DONE;
 }
 
+/* Without --stall-timeout. */
+enum { stall_seconds = 600 };
+
+static void set_job(conv_run *run) {
+    stream_job *job = &run->job;
+    job->input = &run->inputs[INPUT];
+    job->output = &run->output;
+    job->input_offset = run->headers[INPUT].data_offset;
+    job->output_offset = run->output_header.data_offset;
+    job->filter = run->filter;
+    job->bias = run->bias;
+    job->journal = &run->journal;
+    job->io_threads = (int)run->options->io_threads;
+    job->checkpoint = run->options->checkpoint;
+    job->stall = run->options->stall > 0 ? run->options->stall : team_size() > 1 ? stall_seconds : 0;
+    job->silent = team_rank() > 0;
+}
+
+/* A number that no other run has, or that of the run that is gone on with. */
+static void choose_mark(conv_run *run) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (run->found.count == 0) {
+        run->mark[0] = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+        run->mark[1] = getpid();
+    }
+    team_share(run->mark, sizeof run->mark);
+}
+
 int conv_plan(conv_run *run, cli_failure *failure) {
     split_request *request = &run->job.request;
     const journal_job *before = run->found.count ? &run->found.job : NULL;
@@ -137,7 +170,9 @@ int conv_plan(conv_run *run, cli_failure *failure) {
     if (team_agree(failure))
         return failure->code;
     log_split(run);
-    const journal_job now = describe(run);
+    set_job(run);
+    choose_mark(run);
+    const journal_job now = conv_describe(run);
     if (team_rank() == 0)
         check_found(run, &now, failure);
     if (team_agree(failure) || share_found(run, failure))
@@ -148,51 +183,55 @@ int conv_plan(conv_run *run, cli_failure *failure) {
 
 /* ---- what is to be done ------------------------------------------------------------------------------------------ */
 
-/* The chunks that are missing are dealt in equal, contiguous shares: a process reads and writes one range of the files.
- * Rank 0 begins with one that is finished, to compare. */
-static int deal(conv_run *run, cli_failure *failure) {
-    const journal_found *found = &run->found;
-    const int64_t chunks = split_chunks(&run->job.split), missing = chunks - found->count;
-    const int64_t rank = team_rank(), size = team_size();
-    const int64_t first = missing / size * rank + (missing % size < rank ? missing % size : rank);
-    const int64_t count = missing / size + (rank < missing % size);
-    const int checks = rank == 0 && found->count > 0;
-    stream_job *job = &run->job;
-    job->chunks = count + checks ? malloc((size_t)(count + checks) * sizeof *job->chunks) : NULL;
-    if (count + checks && !job->chunks)
-        return fail(failure, EXIT_FAILED, "out of memory: a list of %" PRId64 " chunks", count);
-    if (checks) {
-        run->known = found->chunks[0];
-        job->known = &run->known;
-        job->chunks[job->count++] = run->known.chunk;
+/* Goes through the missing chunks in order. */
+typedef struct walk {
+    const journal_found *found;
+    int64_t chunk, at; /* the next one, the next one found */
+} walk;
+
+static int64_t next_missing(walk *w) {
+    while (w->at < w->found->count && w->found->chunks[w->at].chunk == w->chunk)
+        w->chunk++, w->at++;
+    return w->chunk++;
+}
+
+/* Number of the missing chunk that rank `rank` begins with: an equal share each, but moved on to a chunk that begins
+ * where a page of the file does, if there is one: two nodes that write to one page may lose what one of them wrote. */
+static int64_t first_of(const conv_run *run, int64_t rank, int64_t missing) {
+    const int64_t size = team_size();
+    const int64_t equal = missing / size * rank + (missing % size < rank ? missing % size : rank);
+    walk w = {.found = &run->found};
+    for (int64_t number = 0; number < missing; number++) {
+        const int64_t chunk = next_missing(&w);
+        if (number >= equal && split_begins_page(&run->job.split, chunk))
+            return number;
+        if (number >= equal + missing / size)
+            break;
     }
-    for (int64_t chunk = 0, at = 0, number = 0; number < first + count; chunk++) {
-        if (at < found->count && found->chunks[at].chunk == chunk) {
-            at++;
-            continue;
-        }
-        if (number++ >= first)
+    return equal;
+}
+
+/* Contiguous shares: a process reads and writes one range of the files. */
+static int deal(conv_run *run, cli_failure *failure) {
+    const int64_t missing = split_chunks(&run->job.split) - run->found.count, rank = team_rank();
+    const int64_t first = rank == 0 ? 0 : first_of(run, rank, missing);
+    const int64_t end = rank == team_size() - 1 ? missing : first_of(run, rank + 1, missing);
+    stream_job *job = &run->job;
+    walk w = {.found = &run->found};
+    if (end <= first)
+        return EXIT_DONE;
+    job->chunks = malloc((size_t)(end - first) * sizeof *job->chunks);
+    if (!job->chunks)
+        return fail(failure, EXIT_FAILED, "out of memory: a list of %" PRId64 " chunks", end - first);
+    for (int64_t number = 0; number < end; number++) {
+        const int64_t chunk = next_missing(&w);
+        if (number >= first)
             job->chunks[job->count++] = chunk;
     }
     return EXIT_DONE;
 }
 
-/* Without --stall-timeout; no piece takes nearly as long. */
-enum { stall_seconds = 600 };
-
 int conv_deal(conv_run *run, cli_failure *failure) {
-    stream_job *job = &run->job;
-    job->input = &run->inputs[INPUT];
-    job->output = &run->output;
-    job->input_offset = run->headers[INPUT].data_offset;
-    job->output_offset = run->output_header.data_offset;
-    job->filter = run->filter;
-    job->bias = run->bias;
-    job->journal = &run->journal;
-    job->io_threads = (int)run->options->io_threads;
-    job->checkpoint = run->options->checkpoint;
-    job->stall = run->options->stall > 0 ? run->options->stall : team_size() > 1 ? stall_seconds : 0;
-    job->silent = team_rank() > 0;
     deal(run, failure);
     return team_agree(failure);
 }

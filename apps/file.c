@@ -16,7 +16,11 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
+
+/* What the file is the result of, for programs, where the file system keeps such labels. */
+static const char label_name[] = "user.dwconv";
 
 static const char *volatile partial_to_remove, *volatile lock_to_remove;
 
@@ -54,6 +58,10 @@ static void watch_ends(void) {
 
 /* ---- input ------------------------------------------------------------------------------------------------------- */
 
+static int64_t time_of(const struct stat *info) {
+    return (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec;
+}
+
 int input_open(const char *path, input_file *file, cli_failure *failure) {
     struct stat info;
     *file = (input_file){.path = path, .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)}; /* a pipe would block */
@@ -66,7 +74,7 @@ int input_open(const char *path, input_file *file, cli_failure *failure) {
     if (!S_ISREG(info.st_mode))
         return fail(failure, EXIT_USAGE, "%s: not a regular file (pipes and devices cannot be read at offsets)", path);
     file->bytes = info.st_size;
-    file->changed = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
+    file->changed = time_of(&info);
     file->device = info.st_dev;
     file->inode = info.st_ino;
     return EXIT_DONE;
@@ -93,6 +101,17 @@ void input_close(input_file *file) {
     if (file->path && file->fd >= 0)
         close(file->fd);
     *file = (input_file){0};
+}
+
+int input_unchanged(const input_file *file, cli_failure *failure) {
+    struct stat info;
+    if (!file->path)
+        return EXIT_DONE;
+    if (fstat(file->fd, &info))
+        return fail_file(failure, file->path, "read", errno);
+    if (info.st_size != file->bytes || time_of(&info) != file->changed)
+        return fail(failure, EXIT_FAILED, "%s: was changed while it was read", file->path);
+    return EXIT_DONE;
 }
 
 /* ---- output ------------------------------------------------------------------------------------------------------ */
@@ -196,8 +215,8 @@ static int reserve(const output_file *file, int64_t bytes, cli_failure *failure)
     do
         error = bytes && fallocate(file->fd, 0, 0, bytes) ? errno : 0;
     while (error == EINTR);
-    if (error == ENOSPC || error == EFBIG || error == EDQUOT)
-        return fail_file(failure, file->partial, "write", error);
+    if (error == ENOSPC || error == EFBIG || error == EDQUOT || (error && ftruncate(file->fd, bytes)))
+        return fail_file(failure, file->partial, "write", errno);
     return EXIT_DONE;
 }
 
@@ -211,6 +230,11 @@ static void forget(output_file *file) {
     free(file->lock);
     free(file->partial);
     *file = (output_file){0};
+}
+
+static void remove_at_end(const output_file *file) {
+    partial_to_remove = file->partial;
+    watch_ends();
 }
 
 static int open_partial(output_file *file, const char *path, int flags, cli_failure *failure) {
@@ -228,21 +252,31 @@ int output_open(const char *path, int replace, int break_lock, output_file *file
     file->replace = replace;
     if (code)
         forget(file);
+    else if (file->found_bytes == 0)
+        remove_at_end(file);
     return code;
 }
 
 int output_join(const char *path, output_file *file, cli_failure *failure) {
     int code = open_partial(file, path, 0, failure);
+    if (!code)
+        code = output_share(file, failure);
     if (code)
         forget(file);
     return code;
 }
 
+int output_share(const output_file *file, cli_failure *failure) {
+    if (flock(file->fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK)
+        return fail(failure, EXIT_FAILED, "%s: another job is writing it", file->partial);
+    return EXIT_DONE;
+}
+
 int output_begin(output_file *file, int64_t bytes, int shared, cli_failure *failure) {
-    if (!shared) {
-        partial_to_remove = file->partial;
-        watch_ends();
-    }
+    if (shared)
+        output_keep();
+    else
+        remove_at_end(file);
     if (ftruncate(file->fd, 0))
         return fail_file(failure, file->partial, "write", errno);
     return reserve(file, bytes, failure);
@@ -272,7 +306,7 @@ int output_write(const output_file *file, const void *buffer, int64_t bytes, int
 
 /* Makes a rename durable. The data is safe already and many file systems cannot sync a directory: errors do not count.
  */
-static void sync_directory(const char *path) {
+void sync_directory_of(const char *path) {
     char *copy = strdup(path);
     int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (fd >= 0) {
@@ -294,6 +328,22 @@ static int give_name(const output_file *file) {
     return rename(file->partial, file->path);
 }
 
+void output_unlock_by_file(void) {
+    if (lock_to_remove)
+        unlink(lock_to_remove);
+}
+
+void output_label(const output_file *file, const char *text) {
+    if (fsetxattr(file->fd, label_name, text, strlen(text), 0))
+        return; /* many file systems have no such labels */
+}
+
+int output_read_label(const char *path, char *text, size_t size) {
+    const ssize_t length = getxattr(path, label_name, text, size - 1);
+    text[length > 0 ? length : 0] = 0;
+    return length > 0;
+}
+
 int output_commit(output_file *file, cli_failure *failure) {
     if (fsync(file->fd))
         return fail_file(failure, file->partial, "write", errno);
@@ -304,7 +354,7 @@ int output_commit(output_file *file, cli_failure *failure) {
         partial_to_remove = partial;
         return fail_file(failure, file->path, "write", error);
     }
-    sync_directory(file->path);
+    sync_directory_of(file->path);
     forget(file);
     return EXIT_DONE;
 }

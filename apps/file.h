@@ -30,7 +30,8 @@ int input_open(const char *path, input_file *file, cli_failure *failure);
 /* Reads exactly `bytes` at `offset`; a file that has become shorter than that is an error. */
 int input_read(const input_file *file, void *buffer, int64_t bytes, int64_t offset, cli_failure *failure);
 
-/* Closes; does nothing for a file of zeros. */
+/* EXIT_FAILED: it was written to since it was opened. Does nothing for a file of zeros, as the next. */
+int input_unchanged(const input_file *file, cli_failure *failure);
 void input_close(input_file *file);
 
 typedef struct output_file {
@@ -46,13 +47,17 @@ typedef struct output_file {
  * be one of the `count` inputs. Changes nothing. */
 int output_check(const char *path, int replace, const input_file *inputs, int count, cli_failure *failure);
 
-/* Opens the partial file, an existing or a new one, and locks it against other jobs; a new one stays empty. The path
+/* Opens the partial file, an existing or a new one, and locks it against other jobs; a new one stays empty, and is
+ * removed by signals and exits. The path
  * must live as long as the file. break_lock: a file that stands for a lock does not count. After a failure nothing is
  * open. */
 int output_open(const char *path, int replace, int break_lock, output_file *file, cli_failure *failure);
 
-/* Opens the partial file that another process of this job holds. */
+/* Opens the partial file that another process of this job has opened and shares. */
 int output_join(const char *path, output_file *file, cli_failure *failure);
+
+/* From an exclusive lock to one that the processes of a job share; no other job gets it while one of them lives. */
+int output_share(const output_file *file, cli_failure *failure);
 
 /* Empties the partial file and takes room for `bytes`. Unless other processes write to it too (`shared`), signals and
  * exits from here on remove it. */
@@ -68,6 +73,16 @@ int output_sync(const output_file *file, cli_failure *failure);
 
 /* Makes the data durable and gives the file its name. */
 int output_commit(output_file *file, cli_failure *failure);
+
+/* A text that goes with the file where the file system allows it; output_read_label: 0 if there is none. */
+void output_label(const output_file *file, const char *text);
+int output_read_label(const char *path, char *text, size_t size);
+
+/* For an end without exit: removes the file that stands for a lock. */
+void output_unlock_by_file(void);
+
+/* Makes the names in the directory of `path` durable, where that is possible. */
+void sync_directory_of(const char *path);
 
 /* Removes the partial file, or leaves it; both do nothing after a commit or for a file of zeros. */
 void output_discard(output_file *file);

@@ -4,6 +4,7 @@
 #include "journal.h"
 
 #include "dwconv_expert.h"
+#include "file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -37,34 +38,44 @@ static uint32_t record_checksum(const record *r) {
 
 /* ---- the text ---------------------------------------------------------------------------------------------------- */
 
-static json_t *job_to_json(const journal_job *job) {
-    return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "dwconv_journal", format_version,
-                     "version", dwc_version(), "problem", job->problem, "algo", job->algo, "params", job->params, "isa",
-                     job->isa, "input_bytes", (json_int_t)job->input_bytes, "input_time", (json_int_t)job->input_time,
-                     "filter", (json_int_t)job->filter, "bias", (json_int_t)job->bias, "chunk_images",
-                     (json_int_t)job->chunk_images, "chunk_rows", (json_int_t)job->chunk_rows);
-}
-
 static int copy(char *to, size_t size, const char *from) {
     return (size_t)snprintf(to, size, "%s", from) < size;
 }
 
-static int job_from_text(const char *text, journal_job *job) {
+int journal_print(const journal_job *job, char text[JOURNAL_TEXT]) {
+    json_t *object =
+        json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:[I, I]}", "dwconv_journal",
+                  format_version, "version", job->version, "problem", job->problem, "algo", job->algo, "params",
+                  job->params, "isa", job->isa, "revision", job->revision, "input_bytes", (json_int_t)job->input_bytes,
+                  "input_time", (json_int_t)job->input_time, "filter", (json_int_t)job->filter, "bias",
+                  (json_int_t)job->bias, "chunk_images", (json_int_t)job->chunk_images, "chunk_rows",
+                  (json_int_t)job->chunk_rows, "mark", (json_int_t)job->mark[0], (json_int_t)job->mark[1]);
+    char *printed = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    const int fits = printed && copy(text, JOURNAL_TEXT, printed);
+    free(printed);
+    json_decref(object);
+    return fits;
+}
+
+int journal_parse(const char *text, journal_job *job) {
     const char *version, *problem, *algo, *params, *isa;
-    json_int_t bytes, time, filter, bias, images, rows;
+    json_int_t bytes, time, filter, bias, images, rows, mark[2];
     int format;
     json_t *object = json_loads(text, 0, NULL);
-    const int good = !json_unpack(object, "{s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}",
+    const int good = !json_unpack(object, "{s:i, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:[I, I]}",
                                   "dwconv_journal", &format, "version", &version, "problem", &problem, "algo", &algo,
-                                  "params", &params, "isa", &isa, "input_bytes", &bytes, "input_time", &time, "filter",
-                                  &filter, "bias", &bias, "chunk_images", &images, "chunk_rows", &rows) &&
-                     format == format_version && copy(job->problem, sizeof job->problem, problem) &&
-                     copy(job->algo, sizeof job->algo, algo) && copy(job->params, sizeof job->params, params) &&
-                     copy(job->isa, sizeof job->isa, isa) && images > 0 && rows > 0;
+                                  "params", &params, "isa", &isa, "revision", &job->revision, "input_bytes", &bytes,
+                                  "input_time", &time, "filter", &filter, "bias", &bias, "chunk_images", &images,
+                                  "chunk_rows", &rows, "mark", &mark[0], &mark[1]) &&
+                     format == format_version && copy(job->version, sizeof job->version, version) &&
+                     copy(job->problem, sizeof job->problem, problem) && copy(job->algo, sizeof job->algo, algo) &&
+                     copy(job->params, sizeof job->params, params) && copy(job->isa, sizeof job->isa, isa) &&
+                     images > 0 && rows > 0;
     if (good) {
         job->input_bytes = bytes, job->input_time = time;
         job->filter = filter, job->bias = bias;
         job->chunk_images = images, job->chunk_rows = rows;
+        job->mark[0] = mark[0], job->mark[1] = mark[1];
     }
     json_decref(object);
     return good;
@@ -76,19 +87,27 @@ int journal_same_bits(const journal_job *job, const char *isa) {
            (!strcmp(job->algo, "direct") && strcmp(job->isa, baseline) && strcmp(isa, baseline));
 }
 
+const char *journal_difference(const journal_job *a, const journal_job *b) {
+    return strcmp(a->problem, b->problem)     ? "problem"
+           : a->input_bytes != b->input_bytes ? "size of the input"
+           : a->input_time != b->input_time   ? "time of the input's last change"
+           : a->filter != b->filter           ? "filter"
+           : a->bias != b->bias               ? "bias"
+                                              : NULL;
+}
+
 int journal_compare(const char *output, const journal_job *before, const journal_job *now, cli_failure *failure) {
     const int direct = !strcmp(before->algo, "direct");
-    const char *field = strcmp(before->problem, now->problem)            ? "problem"
-                        : before->input_bytes != now->input_bytes        ? "size of the input"
-                        : before->input_time != now->input_time          ? "time of the input's last change"
-                        : before->filter != now->filter                  ? "filter"
-                        : before->bias != now->bias                      ? "bias"
-                        : strcmp(before->algo, now->algo)                ? "algorithm"
-                        : !direct && strcmp(before->params, now->params) ? "variant of the algorithm"
-                        : !journal_same_bits(before, now->isa)           ? "instruction set"
-                        : before->chunk_images != now->chunk_images || before->chunk_rows != now->chunk_rows
-                            ? "chunks (--chunk-images)"
-                            : NULL;
+    const char *field = journal_difference(before, now);
+    if (!field)
+        field = strcmp(before->version, now->version)            ? "version of dwconv"
+                : strcmp(before->algo, now->algo)                ? "algorithm"
+                : before->revision != now->revision              ? "revision of the algorithm"
+                : !direct && strcmp(before->params, now->params) ? "variant of the algorithm"
+                : !journal_same_bits(before, now->isa)           ? "instruction set"
+                : before->chunk_images != now->chunk_images || before->chunk_rows != now->chunk_rows ? "size of chunks"
+                : before->mark[0] != now->mark[0] || before->mark[1] != now->mark[1]                 ? "run"
+                                                                                                     : NULL;
     if (!field)
         return EXIT_DONE;
     return fail(failure, EXIT_USAGE, "%s.partial: was begun with another %s; --force without --resume starts afresh",
@@ -114,10 +133,13 @@ static char *journal_path(const char *output, int64_t number) {
 }
 
 /* Calls visit for every journal. */
-static void each_journal(const char *output, void (*visit)(const char *path, int64_t number, void *user), void *user) {
+static void each_journal(const char *output, void (*visit)(const char *path, int64_t number, void *user), void *user,
+                         cli_failure *failure) {
     char *copy_of_folder = strdup(output), *copy_of_name = strdup(output);
     DIR *folder = copy_of_folder && copy_of_name ? opendir(dirname(copy_of_folder)) : NULL;
     const char *base = copy_of_name ? basename(copy_of_name) : "";
+    if (!folder)
+        fail_file(failure, output, "look for journals of", copy_of_folder ? errno : ENOMEM);
     const struct dirent *entry;
     while (folder && (entry = readdir(folder))) {
         const int64_t number = journal_number(entry->d_name, base);
@@ -167,16 +189,18 @@ static void read_journal(const char *path, int64_t number, void *user) {
         fail_file(r->failure, path, "open", errno);
         return;
     }
-    if (fread(text, text_bytes, 1, file) == 1 && job_from_text(text, &job)) {
+    if (fread(text, text_bytes, 1, file) == 1) {
         char *end = text + text_bytes;
         while (end > text && (end[-1] == ' ' || end[-1] == '\n'))
             *--end = 0;
         const uint32_t checksum = dwc_expert_crc32c(0, text, strlen(text));
-        if (r->jobs++ == 0)
+        if (!journal_parse(text, &job))
+            fail(r->failure, EXIT_USAGE, "%s: is no journal that this dwconv understands; --force starts afresh", path);
+        else if (r->jobs++ == 0)
             r->found->job = job;
         else
             journal_compare(r->output, &r->found->job, &job, r->failure);
-        while (fread(&one, sizeof one, 1, file) == 1)
+        while (!r->failure->code && fread(&one, sizeof one, 1, file) == 1)
             if (!memcmp(one.magic, record_magic, sizeof one.magic) && one.checksum == record_checksum(&one) &&
                 one.job == checksum && one.chunk >= 0)
                 add_chunk(r, &one);
@@ -195,7 +219,7 @@ int journal_read(const char *output, journal_found *found, cli_failure *failure)
     reading r = {.output = output, .found = found, .failure = failure};
     int64_t kept = 0;
     *found = (journal_found){.count = 0};
-    each_journal(output, read_journal, &r);
+    each_journal(output, read_journal, &r, failure);
     if (found->count)
         qsort(found->chunks, (size_t)found->count, sizeof *found->chunks, by_chunk);
     for (int64_t i = 0; i < found->count; i++)
@@ -210,27 +234,35 @@ void journal_forget(journal_found *found) {
     *found = (journal_found){.count = 0};
 }
 
+typedef struct removal {
+    int count;
+    cli_failure *failure;
+} removal;
+
 static void remove_one(const char *path, int64_t number, void *user) {
-    (void)number, (void)user;
-    unlink(path);
+    removal *r = user;
+    (void)number;
+    r->count++;
+    if (unlink(path) && errno != ENOENT)
+        fail_file(r->failure, path, "remove", errno);
 }
 
-void journal_remove(const char *output) {
-    each_journal(output, remove_one, NULL);
+int journal_remove(const char *output, cli_failure *failure) {
+    removal r = {.failure = failure};
+    each_journal(output, remove_one, &r, failure);
+    if (r.count)
+        sync_directory_of(output);
+    return failure->code;
 }
 
 /* ---- appending --------------------------------------------------------------------------------------------------- */
 
 int journal_open(const char *output, int64_t number, const journal_job *job, journal *file, cli_failure *failure) {
-    json_t *object = job_to_json(job);
-    char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
-    const int fits = text && copy(file->text, sizeof file->text, text);
+    const int fits = journal_print(job, file->text);
     file->path = journal_path(output, number);
     file->fd = -1;
     file->job = dwc_expert_crc32c(0, file->text, strlen(file->text));
-    free(text);
-    json_decref(object);
-    if (!file->path || !text)
+    if (!file->path)
         return fail(failure, EXIT_FAILED, "out of memory");
     return fits ? EXIT_DONE : fail(failure, EXIT_FAILED, "%s: the job's description is too long", file->path);
 }
@@ -260,16 +292,27 @@ static int create(journal *file, cli_failure *failure) {
 }
 
 int journal_append(journal *file, const journal_chunk *chunks, int count, cli_failure *failure) {
-    if (file->fd < 0 && create(file, failure))
+    enum { at_once = 64 };
+    const int created = file->fd < 0;
+    if (created && create(file, failure))
         return failure->code;
-    for (int i = 0; i < count; i++) {
-        record one = {.job = file->job, .chunk = chunks[i].chunk, .output = chunks[i].output};
-        memcpy(one.magic, record_magic, sizeof one.magic);
-        one.checksum = record_checksum(&one);
-        if (append(file, &one, sizeof one, failure))
+    for (int done = 0; done < count; done += at_once) {
+        record records[at_once] = {0};
+        const int now = count - done < at_once ? count - done : at_once;
+        for (int i = 0; i < now; i++) {
+            record *one = &records[i];
+            *one = (record){.job = file->job, .chunk = chunks[done + i].chunk, .output = chunks[done + i].output};
+            memcpy(one->magic, record_magic, sizeof one->magic);
+            one->checksum = record_checksum(one);
+        }
+        if (append(file, records, (size_t)now * sizeof *records, failure))
             return failure->code;
     }
-    return fdatasync(file->fd) ? fail_file(failure, file->path, "write", errno) : EXIT_DONE;
+    if (fdatasync(file->fd))
+        return fail_file(failure, file->path, "write", errno);
+    if (created)
+        sync_directory_of(file->path);
+    return EXIT_DONE;
 }
 
 void journal_close(journal *file) {

@@ -18,15 +18,18 @@ enum { JOURNAL_TEXT = 900 };
 /* What a job is; two that agree in all of it write the same bytes. */
 typedef struct journal_job {
     char problem[DWC_PROBLEM_TEXT_MAX];
+    char version[32];                                    /* of dwconv */
     char algo[32], params[DWC_PARAMS_TEXT_MAX], isa[16]; /* numerics; see journal_compare */
+    int revision;                                        /* of the algorithm */
     int64_t input_bytes, input_time;                     /* size, and nanoseconds of the last change */
     int64_t filter, bias;                                /* checksums of their data */
     int64_t chunk_images, chunk_rows;
+    int64_t mark[2]; /* a number of this run that the partial file has too, see conv_output.c */
 } journal_job;
 
 typedef struct journal_chunk {
     int64_t chunk;
-    uint32_t output; /* checksum, see stream.c */
+    uint32_t output; /* checksum, see piece_io.h */
 } journal_chunk;
 
 /* What the journals of an output hold. */
@@ -37,9 +40,12 @@ typedef struct journal_found {
     int64_t next;          /* a number K that no journal has, nor any after it */
 } journal_found;
 
-/* Reads all journals of `output`. EXIT_USAGE: they are of different jobs. */
+/* Reads all journals of `output`. EXIT_USAGE: they are of different jobs, or of another format. */
 int journal_read(const char *output, journal_found *found, cli_failure *failure);
 void journal_forget(journal_found *found);
+
+/* NULL, or the field in which two jobs want another result: problem, input, filter, bias. */
+const char *journal_difference(const journal_job *a, const journal_job *b);
 
 /* EXIT_USAGE, naming the field, unless `now` continues the job. Of `direct` any parameters, and all instruction sets
  * with fused multiply-add, give the same bits. */
@@ -48,8 +54,12 @@ int journal_compare(const char *output, const journal_job *before, const journal
 /* Whether another instruction set gives the bits of the job. */
 int journal_same_bits(const journal_job *job, const char *isa);
 
-/* Removes all journals of `output`. */
-void journal_remove(const char *output);
+/* Removes all journals of `output`, durably. */
+int journal_remove(const char *output, cli_failure *failure);
+
+/* The job as text, and back; 0: it does not fit, or is none. */
+int journal_print(const journal_job *job, char text[JOURNAL_TEXT]);
+int journal_parse(const char *text, journal_job *job);
 
 /* A journal to append to. */
 typedef struct journal {

@@ -73,9 +73,12 @@ static area chunk_area(const stream_split *split, int64_t chunk) {
     return a;
 }
 
-double split_chunk_images(const stream_split *split, int64_t chunk) {
+int split_begins_page(const stream_split *split, int64_t chunk) {
+    const dwc_geometry *g = &split->geometry;
     const area a = chunk_area(split, chunk);
-    return (double)a.images * (double)a.rows / (double)split->geometry.oh;
+    const int64_t row = g->ow * (int64_t)g->element_bytes * (split->whole.layout == DWC_NHWC ? g->oc : 1);
+    const int64_t image = g->oh * g->ow * g->oc * (int64_t)g->element_bytes;
+    return (a.image * image + a.row * row) % page_bytes == 0;
 }
 
 int64_t split_pieces(const stream_split *split, int64_t chunk) {

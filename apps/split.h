@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How a batch is cut: into chunks, units of what is finished, recorded and dealt to processes, which follow from the
- * problem alone; and these into pieces that fit the memory.
+ * problem and the algorithm alone; and these into pieces that fit the memory.
  *
  *     image 0 | image 1 | image 2 | image 3 | ...        chunks and pieces of whole images, all rows
  *
@@ -51,8 +51,8 @@ int64_t split_chunks(const stream_split *split);
 int64_t split_pieces(const stream_split *split, int64_t chunk);
 stream_piece split_piece(const stream_split *split, int64_t chunk, int64_t index);
 
-/* Images of a chunk, a band counted as its part. */
-double split_chunk_images(const stream_split *split, int64_t chunk);
+/* Whether the output of a chunk begins at a multiple of 4096 bytes of the output's data. */
+int split_begins_page(const stream_split *split, int64_t chunk);
 
 /* Whether one plan serves both pieces. */
 int split_same_plan(const stream_piece *a, const stream_piece *b);

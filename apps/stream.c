@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -28,7 +29,7 @@ typedef struct pipeline {
     plan_cache plans;
     crew readers, writers;
 
-    pthread_mutex_t lock; /* of the next four */
+    pthread_mutex_t lock; /* of the next five */
     pthread_cond_t moved;
     int64_t done[STAGES]; /* pieces */
     int64_t end;          /* pieces in all; fewer after a stop */
@@ -54,7 +55,7 @@ typedef struct place {
     stream_piece piece;
 } place;
 
-static volatile sig_atomic_t stop_requested;
+static atomic_int stop_requested;
 
 static void request_stop(int number) {
     (void)number;
@@ -87,20 +88,19 @@ static int compute_stage(pipeline *p, const place *at) {
 /* Data first, then the records that speak of it. */
 static int record(pipeline *p, cli_failure *failure) {
     const int count = p->pending_count;
-    if (count && (output_sync(p->job->output, failure) || journal_append(p->job->journal, p->pending, count, failure)))
-        return failure->code;
-    if (count)
-        output_keep();
-    p->pending_count = 0;
+    p->pending_count = 0; /* after a failed sync nobody knows what is on the disk, and the next one may succeed */
     p->recorded = cli_seconds();
-    return EXIT_DONE;
+    if (count == 0 || output_sync(p->job->output, failure))
+        return failure->code;
+    output_keep();
+    return journal_append(p->job->journal, p->pending, count, failure);
 }
 
 /* The chunk is complete: compared if it is known, else noted. */
 static int finish_chunk(pipeline *p, int64_t chunk) {
     const stream_job *job = p->job;
     cli_failure *failure = &p->failures[WRITE];
-    if (job->known && job->known->chunk == chunk)
+    if (job->known)
         return job->known->output == p->checksum
                    ? EXIT_DONE
                    : fail(failure, EXIT_USAGE,
@@ -108,20 +108,20 @@ static int finish_chunk(pipeline *p, int64_t chunk) {
                           "afresh",
                           job->output->partial, chunk);
     p->pending[p->pending_count++] = (journal_chunk){chunk, p->checksum};
-    if (p->pending_count == most_pending || cli_seconds() - p->recorded >= job->checkpoint)
-        return record(p, failure);
-    return EXIT_DONE;
+    if (p->pending_count < most_pending && cli_seconds() - p->recorded < job->checkpoint)
+        return EXIT_DONE;
+    watchdog_step(&p->dog); /* the disk may take its time */
+    return record(p, failure);
 }
 
 static int write_stage(pipeline *p, const place *at) {
     const stream_job *job = p->job;
     const int64_t chunk = job->chunks[at->position];
     const void *output = p->outputs[at->number % job->split.buffers];
-    const int known = job->known && job->known->chunk == chunk;
     const double part = (double)(at->index + 1) / (double)at->pieces;
     if (at->index == 0)
         p->checksum = 0;
-    if (piece_write(&p->writers, &job->split, &at->piece, known ? NULL : job->output, job->output_offset, output,
+    if (piece_write(&p->writers, &job->split, &at->piece, job->known ? NULL : job->output, job->output_offset, output,
                     &p->checksum, &p->failures[WRITE]))
         return p->failures[WRITE].code;
     progress_update(&p->bar, ((double)at->position + part) / (double)job->count);
@@ -291,18 +291,15 @@ static void release(pipeline *p) {
 
 /* ---- the run ----------------------------------------------------------------------------------------------------- */
 
-/* The failure of one stage. What a stop finds finished is recorded; so is, after a failure, what can be where records
- * exist already: then the partial file stays. */
+/* The failure of one stage. Where records exist already, those of a rank that is through do not wait for the others. */
 static int conclude(pipeline *p, int64_t pieces, cli_failure *failure) {
     for (int s = 0; s < STAGES; s++)
         if (p->failures[s].code)
             fail(failure, p->failures[s].code, "%s", p->failures[s].text);
-    cli_failure lost = {0};
-    const int stopped = !failure->code && p->end < pieces, called = team_called_off();
-    if (p->job->journal->fd >= 0 || (stopped && (!called || called == EXIT_STOPPED)))
-        record(p, failure->code ? &lost : failure);
-    if (stopped && !called)
+    if (!failure->code && p->end < pieces && !team_called_off())
         fail(failure, EXIT_STOPPED, "stopped on request; --resume goes on");
+    else if (!failure->code && p->job->journal->fd >= 0)
+        record(p, failure);
     if (failure->code)
         team_call_off(failure->code);
     return failure->code;
@@ -315,11 +312,18 @@ static int64_t count_pieces(const stream_job *job) {
     return pieces;
 }
 
+/* One run at a time. */
+static pipeline p;
+
+int stream_record(cli_failure *failure) {
+    return p.pending_count ? record(&p, failure) : EXIT_DONE;
+}
+
 int stream_run(const stream_job *job, stream_report *report, cli_failure *failure) {
     const stream_split *split = &job->split;
     const dwc_geometry *g = &split->geometry;
-    static pipeline p;
     *report = (stream_report){0};
+    p.pending_count = 0;
     if (job->count == 0)
         return EXIT_DONE;
     p = (pipeline){.job = job, .context = job->request.context, .end = count_pieces(job), .recorded = cli_seconds()};

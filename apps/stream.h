@@ -20,10 +20,10 @@ typedef struct stream_job {
     const output_file *output;
     int64_t input_offset, output_offset; /* of the first element in the files */
     const void *filter, *bias;           /* as read; bias NULL if there is none */
-    int64_t *chunks;                     /* to compute, in this order */
+    int64_t *chunks;                     /* to compute, in this order, none twice */
     int64_t count;
-    const journal_chunk *known; /* a finished chunk among them, which must come out with the same checksum and is not
-                                   written; NULL: none */
+    const journal_chunk *known; /* of a job of one chunk, which must come out with this checksum and is not written;
+                                   else NULL */
     journal *journal;           /* of finished chunks */
     double checkpoint;          /* seconds of work between two groups of its records */
     int io_threads;             /* to read with, and as many to write with; 1..crew_most */
@@ -36,10 +36,12 @@ typedef struct stream_report {
     int threads;                                         /* most that any piece used; 0 if there was no piece */
 } stream_report;
 
-/* Computes the chunks. EXIT_STOPPED: on request, at the end of a chunk. After a stop, what is finished is in the
- * journal; after a failure, what was recorded before. A rank that stops or fails calls the others off, which then stop
- * too, without a failure of their own; all then call team_settle. */
+/* Computes the chunks. EXIT_STOPPED: on request, at the end of a chunk. A rank that stops or fails calls the others
+ * off, which then stop too, without a failure of their own; all then call team_settle. */
 int stream_run(const stream_job *job, stream_report *report, cli_failure *failure);
+
+/* Records what the last run has finished and not yet recorded; to be called after a stop. */
+int stream_record(cli_failure *failure);
 
 /* From now on SIGUSR1 is the request to stop. */
 void stream_watch_stop(void);

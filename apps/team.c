@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The processes of a launcher; see team.h. The only file of the program with MPI.
+/* The processes of a launcher; see team.h. The only file of the program, beside doctor.c, with MPI.
  * Waiting ranks sleep between looks, so that ranks on the same cores can compute. */
 #define _GNU_SOURCE
 #include "team.h"
@@ -97,15 +97,16 @@ void team_max(double *values, int count) {
     reduce(values, count, MPI_DOUBLE, MPI_MAX);
 }
 
-void team_wait(void) {
-    int64_t nothing = 0;
-    team_sum(&nothing, 1);
-}
-
 static void share_from(int root, void *data, size_t bytes) {
+    enum { most = 1 << 30 };
     MPI_Request request;
-    if (team.size > 1 && MPI_Ibcast(data, (int)bytes, MPI_BYTE, root, comm, &request) == MPI_SUCCESS)
-        wait_for(&request);
+    for (char *at = data; bytes > 0 && team.size > 1;) {
+        const int now = bytes < most ? (int)bytes : most;
+        if (MPI_Ibcast(at, now, MPI_BYTE, root, comm, &request) == MPI_SUCCESS)
+            wait_for(&request);
+        at += now;
+        bytes -= (size_t)now;
+    }
 }
 
 void team_share(void *data, size_t bytes) {
@@ -122,12 +123,13 @@ static struct {
 } call;
 
 void team_call_off(int reason) {
+    static int message; /* not touched again: it may be sent later */
     if (call.sent)
         return;
-    call.sent = reason;
+    call.sent = message = reason;
     for (int rank = 0; rank < team.size; rank++) {
         MPI_Request request;
-        if (rank != team.rank && MPI_Isend(&call.sent, 1, MPI_INT, rank, call_tag, comm, &request) == MPI_SUCCESS)
+        if (rank != team.rank && MPI_Isend(&message, 1, MPI_INT, rank, call_tag, comm, &request) == MPI_SUCCESS)
             MPI_Request_free(&request);
     }
 }
@@ -187,20 +189,21 @@ static int count_sharing(int *before) {
     MPI_Comm node;
     int size, place, same = 0;
     *before = 0;
-    if (sched_getaffinity(0, sizeof mine, (cpu_set_t *)mine) ||
-        MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, team.rank, MPI_INFO_NULL, &node) != MPI_SUCCESS)
+    sched_getaffinity(0, sizeof mine, (cpu_set_t *)mine); /* where it fails: all zeros */
+    if (MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, team.rank, MPI_INFO_NULL, &node) != MPI_SUCCESS)
         return 1;
     MPI_Comm_size(node, &size);
     MPI_Comm_rank(node, &place);
-    unsigned long(*all)[most_words] = malloc((size_t)size * sizeof *all);
-    if (all && MPI_Allgather(mine, (int)sizeof mine, MPI_BYTE, all, (int)sizeof mine, MPI_BYTE, node) == MPI_SUCCESS)
-        for (int i = 0; i < size; i++) {
-            same += memcmp(all[i], mine, sizeof mine) == 0;
-            *before += i < place && memcmp(all[i], mine, sizeof mine) == 0;
-        }
-    free(all);
+    for (int i = 0; i < size; i++) {
+        unsigned long theirs[most_words];
+        memcpy(theirs, mine, sizeof mine);
+        MPI_Bcast(theirs, (int)sizeof theirs, MPI_BYTE, i, node);
+        const int equal = memcmp(theirs, mine, sizeof mine) == 0;
+        same += equal;
+        *before += equal && i < place;
+    }
     MPI_Comm_free(&node);
-    return same ? same : 1;
+    return same;
 }
 
 int team_start(cli_failure *failure) {
@@ -237,8 +240,8 @@ int team_start(cli_failure *failure) {
 void team_finish(void) {
     if (!team.started)
         return;
-    if (team.size > 1)
-        team_wait();
+    int64_t nothing = 0;
+    team_sum(&nothing, 1); /* asleep; MPI_Finalize waits awake */
     MPI_Finalize();
     team.started = 0;
 }
@@ -273,9 +276,6 @@ void team_min(int64_t *values, int count) {
 
 void team_max(double *values, int count) {
     (void)values, (void)count;
-}
-
-void team_wait(void) {
 }
 
 void team_call_off(int reason) {

@@ -42,9 +42,6 @@ void team_sum(int64_t *values, int count);
 void team_min(int64_t *values, int count);
 void team_max(double *values, int count);
 
-/* Waits for all. */
-void team_wait(void);
-
 /* Calls the others off, once, for a reason that is not 0: not collective. Then all, called off or not, call
  * team_settle, which is. */
 void team_call_off(int reason);

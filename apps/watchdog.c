@@ -3,6 +3,7 @@
 #include "watchdog.h"
 
 #include "crew.h"
+#include "file.h"
 #include "team.h"
 
 #include <errno.h>
@@ -32,6 +33,7 @@ static void give_up(const watchdog *dog) {
          team_size(), team_host());
     cli_say(&failure, failure.text);
     sleep(last_words_seconds);
+    output_unlock_by_file();
     _exit(EXIT_FAILED);
 }
 

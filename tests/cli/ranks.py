@@ -195,6 +195,7 @@ def different_files():
     """Ranks with directories of their own: no shared file system."""
     rng = random.Random(8)
     options = write_job(rng, "f32", "NHWC", 9)
+    os.makedirs("other", exist_ok=True)
     for name in ("input.npy", "filter.npy"):
         os.system(f"cp -p {name} other/")
     expect_failure("the output of rank 1 is elsewhere", 1, ["out.npy.partial", "rank 1 of 3"], 3, *JOB, *options, rank=1,
@@ -204,6 +205,11 @@ def different_files():
     expect_failure("and there is one of that name", 1, ["out.npy.partial: is not the file that rank 0 writes", "rank 1 of 3"],
                    3, *JOB, *options, rank=1, before="cd other")
     check("it is not touched", read_bytes("other/out.npy.partial") == b"x" * 10000)
+    os.unlink("other/out.npy.partial")
+    with open("other/filter.npy", "wb") as file:
+        file.write(read_bytes("filter.npy")[:-1] + b"\x33")
+    expect_failure("another filter", 1, ["filter.npy: has other contents here", "rank 1 of 3"], 3, *JOB, *options, rank=1,
+                   before="cd other; ln -sf ../out.npy.partial .")
     os.utime("other/input.npy")
     expect_failure("another input", 1, ["input.npy", "another time", "rank 1 of 3"], 3, *JOB, *options, rank=1,
                    before="cd other")
@@ -219,6 +225,8 @@ def usage():
     expect_failure("a missing input", 1, ["missing.npy: cannot open"], 3, "conv", "--input", "missing.npy", *JOB[3:])
     result = run_ranks(3, "--version")
     check("--version: once", result.returncode == 0 and result.stdout.count("dwconv") == 1, seen(result))
+    expect_failure("info: a bad variable on one rank", 2, ["DWC_THREADS", "rank 1 of 2"], 2, "info", "--mpi", rank=1,
+                   before="export DWC_THREADS=bogus")
     result = run_ranks(3, "info")
     check("info: once", result.returncode == 0 and result.stdout.count("\ncpu") <= 1, seen(result))
     result = run(*JOB, environment={"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "0", **{k: ENVIRONMENT[k] for k in list(ENVIRONMENT)[:2]}})
@@ -252,7 +260,7 @@ def stop(number, count, more, *arguments):
 
 def stopped_jobs(kills, seed):
     rng = random.Random(seed)
-    images, size, channels = 160 + 8 * kills, 40, 16
+    images, size, channels = 200 + 16 * kills, 40, 16
     values = [rng.uniform(-1, 1) for _ in range(size * size * channels)]
     write_npy("input.npy", (images, size, size, channels), values * images)
     write_npy("filter.npy", (9, 9, channels, 1), [rng.uniform(-1, 1) for _ in range(81 * channels)])
@@ -281,6 +289,42 @@ def stopped_jobs(kills, seed):
     result = run_ranks(2, *SLOW, "--resume", "--strides", 2)
     check("another problem is refused", result.returncode == 2 and "another problem" in result.stderr, seen(result))
     same("resumed on 7 ranks", run_ranks(7, *SLOW, "--resume"))
+
+    stop(signal.SIGUSR1, 2, 2, *SLOW)
+    journals, times = sorted(glob.glob("out.npy.partial-*")), os.stat("input.npy")
+    content = read_bytes("input.npy")
+    write_npy("input.npy", (images, size, size, channels), [-value for value in values] * images)
+    os.utime("input.npy", ns=(times.st_atime_ns, times.st_mtime_ns))
+    result = run_ranks(4, *SLOW, "--resume")
+    check("another input, its time set back: refused before any rank works on it", result.returncode == 2 and
+          "other bits" in result.stderr and sorted(glob.glob("out.npy.partial-*")) == journals, seen(result))
+    with open("input.npy", "wb") as file:
+        file.write(content)
+    os.utime("input.npy", ns=(times.st_atime_ns, times.st_mtime_ns))
+    same("the right one again", run_ranks(3, *SLOW, "--resume"))
+
+    quick = [*SLOW[:-1], 600]
+    process = start_ranks(2, *quick, rank=0, before='echo $$ >pid; (sleep 3; kill -CONT $$) & kill -STOP $$')
+    while process.poll() is None and not os.path.exists("pid"):
+        time.sleep(0.01)
+    time.sleep(0.2)
+    result = end_ranks(process, quick)
+    check("a rank that starts late", result.returncode == 0, seen(result))
+    same("same bits", result)
+
+    process = start_ranks(2, *SLOW[:-1], 600)
+    while process.poll() is None and not os.path.exists("out.npy.partial"):
+        time.sleep(0.005)
+    time.sleep(0.3)
+    ranks = children(process)
+    os.kill(ranks[0], signal.SIGSTOP)
+    time.sleep(2.5)  # the other one ends its share
+    for number in (signal.SIGUSR1, signal.SIGCONT):
+        os.kill(ranks[0], number)
+    result = end_ranks(process, SLOW)
+    check("SIGUSR1 to one rank, the other one being through: both record", result.returncode == 75
+          and len(glob.glob("out.npy.partial-*.journal")) == 2, f"{left()} {seen(result)}")
+    same("same bits", run_ranks(3, *SLOW, "--resume"))
 
     process = start_ranks(2, *SLOW)
     while process.poll() is None and records() == 0:

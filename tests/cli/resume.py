@@ -140,6 +140,84 @@ def damage(whole):
         same(f"{name}: same bits", whole)
 
 
+def untrue_records(whole, fault):
+    """Records of data that is not there."""
+    interrupt(signal.SIGKILL, 6)
+    at = 4096 + min(chunk_numbers(glob.glob(JOURNALS)[0])[1:]) * SIZE * SIZE * CHANNELS * 4
+    with open("out.npy.partial", "r+b") as file:
+        file.seek(at)
+        file.write(bytes(70000))
+    result = run(*SLOW, "--resume")
+    check("recorded chunks that were overwritten are computed again", result.returncode == 0
+          and "recorded chunks are damaged" in result.stderr, seen(result))
+    same("same bits", whole)
+    interrupt(signal.SIGKILL, 4)
+    journal = glob.glob(JOURNALS)[0]
+    old = read_bytes(journal)
+    clean()
+    interrupt(signal.SIGKILL, 1)
+    with open("out.npy.partial-7.journal", "wb") as file:
+        file.write(old)
+    result = run(*SLOW, "--resume")
+    check("a journal of another run is refused", result.returncode == 2 and "another run" in result.stderr, seen(result))
+    os.unlink(journal)
+    succeeds("a journal of another run alone speaks of nothing", *SLOW, "--resume")
+    same("same bits", whole)
+    if not fault:
+        return
+    for call in (1, 3, 5):  # of data and journal in turn
+        result = run(*job("--checkpoint", 0.0001), environment={"LD_PRELOAD": fault, "DWC_TEST_FAULT": f"fdatasync:{call}:5"})
+        check(f"fdatasync {call} of data fails: what it was for is not recorded", result.returncode == 1
+              and records() == call // 2, (records(), seen(result)))
+        result = run(*SLOW, "--resume")
+        check("resume after it", result.returncode == 0 and not result.stderr, seen(result))
+        same("same bits", whole)
+    process = start(*SLOW, environment={"LD_PRELOAD": fault, "DWC_TEST_FAULT": "fallocate:0:95"})
+    wait_for_records(process, 3)
+    process.kill()
+    process.communicate()
+    succeeds("resume where nothing can be reserved", *SLOW, "--resume")
+    same("same bits", whole)
+
+
+def unreadable_journals(whole):
+    interrupt(signal.SIGKILL, 3)
+    path = glob.glob(JOURNALS)[0]
+    data = read_bytes(path)
+    with open(path, "wb") as file:
+        file.write(data.replace(b'"dwconv_journal":1', b'"dwconv_journal":9'))
+    for extra in ([], ["--resume"]):
+        expect_error(f"a journal of a later format {extra}", 2, [path, "understands", "--force"], *SLOW, *extra)
+    succeeds("--force starts afresh", *SLOW, "--force")
+    same("same bits", whole)
+
+
+def changing_input(whole):
+    """Written to while it is read."""
+    times = os.stat("input.npy")
+    process = start(*SLOW)
+    wait_for_records(process, 1)
+    os.utime("input.npy")
+    _, err = process.communicate()
+    check("an input that is written to meanwhile", process.returncode == 1 and b"input.npy: was changed while it was read" in err
+          and not os.path.exists("out.npy"), err)
+    os.utime("input.npy", ns=(times.st_atime_ns, times.st_mtime_ns))
+    succeeds("its time set back, the bytes being the same, it can be resumed", *SLOW, "--resume")
+    same("same bits", whole)
+
+
+def ends_while_planning():
+    process = start(*JOB, "--effort", "exhaustive")
+    while process.poll() is None and not os.path.exists("out.npy.partial"):
+        time.sleep(0.002)
+    process.terminate()
+    process.communicate()
+    check("SIGTERM while planning leaves nothing", process.returncode == -signal.SIGTERM and left() == [], (process.returncode, left()))
+    os.symlink("nowhere", "out.npy")
+    expect_error("--resume and a dangling link", 2, ["out.npy", "not the result of this job"], *JOB, "--resume")
+    os.unlink("out.npy")
+
+
 def other_jobs(whole, fault):
     interrupt(signal.SIGKILL, 4)
     partial, journals = read_bytes("out.npy.partial"), glob.glob(JOURNALS)
@@ -259,6 +337,19 @@ def nothing_to_do(whole):
     expect_error("an input changed since", 2, ["out.npy", "not the result of this job"], *JOB, "--resume")
     succeeds("--force --resume replaces it", *JOB, "--algo", "reference", "--resume", "--force")
     check("it is right again", read_bytes("out.npy") == whole)
+    zeros = [0] * (SIZE * SIZE * CHANNELS)
+    write_npy("zeros.npy", (3, SIZE, SIZE, CHANNELS), zeros + [1] * len(zeros) + zeros)
+    black = [*JOB[:1], "--input", "zeros.npy", *JOB[3:], "--force"]
+    for label in (True, False):
+        succeeds("a job with black images", *black)
+        if not label:
+            try:
+                os.removexattr("out.npy", "user.dwconv")
+            except OSError:
+                pass
+        expect_error(f"another filter, black first and last images, label {label}", 2, ["out.npy", "not the result of this job"],
+                     *black[:-1][:3], "--filter", "filter2.npy", "--output", "out.npy", "--resume")
+    succeeds("the job of before", *JOB, "--algo", "reference", "--force")
     for at, where in ((5003, "first"), (len(whole) - 1, "last")):
         with open("out.npy", "wb") as file:
             file.write(whole[:at] + bytes([whole[at] ^ 0x40]) + whole[at + 1:])
@@ -288,6 +379,10 @@ os.unlink("out.npy")
 kills(good, kill_count, kill_seed)
 requests(good)
 damage(good)
+untrue_records(good, library)
+unreadable_journals(good)
+changing_input(good)
+ends_while_planning()
 other_jobs(good, library)
 if library:
     lock_files(good, library)
