@@ -22,7 +22,7 @@
 /* What the file is the result of, for programs, where the file system keeps such labels. */
 static const char label_name[] = "user.dwconv";
 
-static const char *volatile partial_to_remove, *volatile lock_to_remove;
+static _Atomic(const char *) partial_to_remove, lock_to_remove;
 
 /* A library that calls exit or abort (a thread runtime that gets no threads) leaves no partial file either. */
 static void remove_partial(void) {
