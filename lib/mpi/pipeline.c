@@ -178,7 +178,7 @@ static dwc_status run_root(pipeline *p) {
         } else if (moved) {
             q.patience = (dwci_mpi_patience){0};
         } else if (open) {
-            dwci_mpi_pause(&q.patience);
+            dwci_mpi_pause(p->context, &q.patience, 1);
         }
     }
     return p->failed;
@@ -211,41 +211,45 @@ static void worker_compute(pipeline *p, slot *s) {
         begin(s, OUTPUT, 1, s->output, engine_of(p, s->order)->output_bytes);
 }
 
-/* *first: the slot to compute next, or NULL. */
-static dwc_status worker_look(pipeline *p, slot **first, int *open, int *moved) {
-    *first = NULL;
-    *open = 0;
+/* What a worker saw in one look. */
+typedef struct sight {
+    slot *first;           /* the one to compute next, or NULL */
+    int open, data, moved; /* data: a piece is on its way */
+} sight;
+
+static dwc_status worker_look(pipeline *p, sight *seen) {
+    *seen = (sight){.first = NULL};
     for (int i = 0; i < p->count; i++) {
         slot *s = &p->slots[i];
         const slot_state before = s->state;
-        dwc_status status = worker_step(p, s, moved);
+        dwc_status status = worker_step(p, s, &seen->moved);
         if (status)
             return status;
-        *moved |= s->state != before;
-        *open |= s->state != CLOSED;
-        if (s->state == READY && (!*first || s->order < (*first)->order))
-            *first = s;
+        seen->moved |= s->state != before;
+        seen->open |= s->state != CLOSED;
+        seen->data |= s->state == FILLING || s->state == EMPTYING;
+        if (s->state == READY && (!seen->first || s->order < seen->first->order))
+            seen->first = s;
     }
     return DWC_OK;
 }
 
 static dwc_status run_worker(pipeline *p) {
     quiet q = {0};
+    sight seen = {.open = 1};
     for (int i = 0; i < p->count; i++)
         begin(&p->slots[i], ORDER, 0, &p->slots[i].order, sizeof p->slots[i].order);
-    for (int open = 1; open;) {
-        int moved = 0;
-        slot *first;
-        dwc_status status = worker_look(p, &first, &open, &moved);
+    while (seen.open) {
+        dwc_status status = worker_look(p, &seen);
         if (status)
             return status;
-        if (first && is_quiet(p, &q, moved)) {
-            worker_compute(p, first);
+        if (seen.first && is_quiet(p, &q, seen.moved)) {
+            worker_compute(p, seen.first);
             q = (quiet){.since = 0};
-        } else if (moved) {
+        } else if (seen.moved) {
             q.patience = (dwci_mpi_patience){0};
-        } else if (!first && open) {
-            dwci_mpi_pause(&q.patience);
+        } else if (!seen.first && seen.open) {
+            dwci_mpi_pause(p->context, &q.patience, seen.data);
         }
     }
     return p->failed;

@@ -5,6 +5,7 @@
 #include "mpi/transfer.h"
 #include "mpi/agree.h"
 
+#include <sched.h>
 #include <string.h>
 #include <time.h>
 
@@ -19,16 +20,21 @@ dwc_status dwci_mpi_break(dwc_mpi_context *c, int code, dwc_error *error) {
 /* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
 static const double eager_seconds = 5e-4;
-enum { SHORTEST_PAUSE_NS = 20000, LONGEST_PAUSE_NS = 1000000 };
+enum { SHORTEST_PAUSE_NS = 20000, LONGEST_PAUSE_NS = 1000000, DATA_LOOKS = 8 /* between two pauses */ };
 
-void dwci_mpi_pause(dwci_mpi_patience *p) {
+void dwci_mpi_pause(const dwc_mpi_context *c, dwci_mpi_patience *p, int data) {
     const double now = MPI_Wtime();
     if (p->since == 0)
         p->since = now;
-    if (now - p->since < eager_seconds)
+    if (data && c->place.sharing == 1)
         return;
+    if (now - p->since < eager_seconds || (data && ++p->looks % DATA_LOOKS)) {
+        if (c->place.sharing > 1)
+            sched_yield();
+        return;
+    }
     /* A part of what it has waited, so that the last pause makes little difference. */
-    long pause_ns = (long)(1e9 / 8 * (now - p->since));
+    long pause_ns = data ? 0 : (long)(1e9 / 8 * (now - p->since));
     pause_ns = pause_ns < SHORTEST_PAUSE_NS ? SHORTEST_PAUSE_NS : pause_ns;
     pause_ns = pause_ns > LONGEST_PAUSE_NS ? LONGEST_PAUSE_NS : pause_ns;
     nanosleep(&(struct timespec){0, pause_ns}, NULL);
@@ -43,7 +49,7 @@ dwc_status dwci_mpi_wait(dwc_mpi_context *c, MPI_Request *request, dwc_error *er
             return dwci_mpi_break(c, code, error);
         if (done)
             return DWC_OK;
-        dwci_mpi_pause(&patience);
+        dwci_mpi_pause(c, &patience, 0);
     }
 }
 
@@ -144,7 +150,7 @@ dwc_status dwci_mpi_transfer_all(dwc_mpi_context *c, dwci_mpi_transfer *transfer
         if (moved)
             patience = (dwci_mpi_patience){0};
         else if (open)
-            dwci_mpi_pause(&patience);
+            dwci_mpi_pause(c, &patience, 1);
     }
     return DWC_OK;
 }

@@ -42,14 +42,17 @@ dwc_status dwci_mpi_transfer_progress(dwc_mpi_context *context, dwci_mpi_transfe
 /* Completes all of them. */
 dwc_status dwci_mpi_transfer_all(dwc_mpi_context *context, dwci_mpi_transfer *transfers, int count, dwc_error *error);
 
-/* Waiting: call after each look in vain. After half a millisecond it sleeps, the longer the longer it has waited.
- * All zero at first, and again when a look was not in vain. */
+/* Waiting: call after each look in vain. For half a millisecond it returns at once, or lets ranks on the same cores
+ * run. After that it sleeps, the longer the longer it has waited. But only looks move the fragments of long messages,
+ * so while there are such (`data`) a rank that has its cores for itself never sleeps, and others only between a few
+ * looks and not for long. All zero at first, and again when a look was not in vain. */
 typedef struct dwci_mpi_patience {
     double since;
+    int looks;
 } dwci_mpi_patience;
-void dwci_mpi_pause(dwci_mpi_patience *patience);
+void dwci_mpi_pause(const dwc_mpi_context *context, dwci_mpi_patience *patience, int data);
 
-/* Waits for one request. */
+/* Waits for one request, of control data. */
 dwc_status dwci_mpi_wait(dwc_mpi_context *context, MPI_Request *request, dwc_error *error);
 
 /* Reports a code of MPI and breaks the context. */

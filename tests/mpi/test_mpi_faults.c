@@ -4,6 +4,7 @@
  *     arguments that differ, field by field · null pointers · allocations that fail, the first, the second, ... of each
  *     rank in turn · kernels that fail, in every mode · CPUs that differ · MPI itself
  *
+ * After each of these every message that was sent has been received, and no request is left.
  * Reaches inside for kernels that fail and for MPI's errors. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -33,6 +34,57 @@ static void refused(dwc_status status, const dwc_error *error, dwc_status want, 
         dwt_fail("the text does not end with %s: %s", who, error->message);
     if (spent > soon)
         dwt_fail("it took %.1f s: %s", spent, error->message);
+}
+
+/* ---- messages ---------------------------------------------------------------------------------------------------- */
+
+/* What this rank began and ended, through the profiling interface of MPI. */
+static struct {
+    int64_t sends, receives, collectives, ended;
+} messages;
+
+int MPI_Isend(const void *data, int count, MPI_Datatype type, int to, int tag, MPI_Comm comm, MPI_Request *request) {
+    messages.sends++;
+    return PMPI_Isend(data, count, type, to, tag, comm, request);
+}
+
+int MPI_Irecv(void *data, int count, MPI_Datatype type, int from, int tag, MPI_Comm comm, MPI_Request *request) {
+    messages.receives++;
+    return PMPI_Irecv(data, count, type, from, tag, comm, request);
+}
+
+int MPI_Iallreduce(const void *from, void *to, int count, MPI_Datatype type, MPI_Op operation, MPI_Comm comm,
+                   MPI_Request *request) {
+    messages.collectives++;
+    return PMPI_Iallreduce(from, to, count, type, operation, comm, request);
+}
+
+int MPI_Ibcast(void *data, int count, MPI_Datatype type, int root, MPI_Comm comm, MPI_Request *request) {
+    messages.collectives++;
+    return PMPI_Ibcast(data, count, type, root, comm, request);
+}
+
+int MPI_Iallgather(const void *from, int send, MPI_Datatype send_type, void *to, int receive, MPI_Datatype type,
+                   MPI_Comm comm, MPI_Request *request) {
+    messages.collectives++;
+    return PMPI_Iallgather(from, send, send_type, to, receive, type, comm, request);
+}
+
+int MPI_Test(MPI_Request *request, int *done, MPI_Status *status) {
+    const int open = *request != MPI_REQUEST_NULL, code = PMPI_Test(request, done, status);
+    messages.ended += open && *done;
+    return code;
+}
+
+/* Nothing is under way on any rank. */
+static void all_received(void) {
+    int64_t sum[] = {messages.sends - messages.receives,
+                     messages.sends + messages.receives + messages.collectives - messages.ended};
+    MPI_Allreduce(MPI_IN_PLACE, sum, 2, MPI_INT64_T, MPI_SUM, MPI_COMM_WORLD);
+    if (sum[0] != 0)
+        dwt_fail("%" PRId64 " more messages were sent than received", sum[0]);
+    if (sum[1] != 0)
+        dwt_fail("%" PRId64 " requests are left", sum[1]);
 }
 
 static dwc_error fresh(void) {
@@ -249,6 +301,7 @@ static dwc_status job(way how, dwc_error *error) {
         status = run(plan, how, error);
     dwc_mpi_plan_destroy(plan);
     dwc_mpi_context_destroy(context);
+    all_received();
     return status;
 }
 
