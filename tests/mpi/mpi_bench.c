@@ -5,7 +5,7 @@
  *     mpirun -n P mpi_bench modes PROBLEM              data on rank 0: every mode, predicted and measured
  *
  * In every round each variant runs once on all ranks at the same time, from a barrier on; its time is that of the
- * slowest rank. What counts is the median of the ratios within rounds. */
+ * slowest rank. What counts is the median of the ratios within rounds; modes are predicted anew in each. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,31 +148,112 @@ static void overhead(dwc_mpi_context *context, const dwc_problem *problem, doubl
 
 /* ---- modes ------------------------------------------------------------------------------------------------------- */
 
-static void modes(dwc_mpi_context *context, const dwc_problem *problem) {
-    static double times[DWC_MPI_MODE_PIPELINED + 1][MODES_ROUNDS];
-    dwc_mpi_constants k = {0};
+typedef struct modes_round {
+    dwc_mpi_constants constants;
+    double predicted[DWC_MPI_MODE_PIPELINED + 1], measured[DWC_MPI_MODE_PIPELINED + 1];
+    double communication, computing; /* of the pipeline, with the pieces that went to others, if nothing else were */
+    int64_t chunks, root_chunks;
+} modes_round;
+
+static void run_modes(const dwc_mpi_plan *plan, const dwt_job *job, void *output, modes_round *r) {
     dwc_mpi_prediction p;
+    dwc_mpi_report report = {.chunks = 0};
+    dwc_error error;
+    r->constants = (dwc_mpi_constants){0};
+    dwt_ok(dwc_mpi_measure(plan, &r->constants, &error), &error, "dwc_mpi_measure");
+    dwt_ok(dwc_mpi_predict(&job->problem, &r->constants, &p, &error), &error, "dwc_mpi_predict");
+    for (int mode = DWC_MPI_MODE_ALONE; mode <= DWC_MPI_MODE_PIPELINED; mode++) {
+        dwt_ok(dwc_mpi_plan_execute_root(plan, 0, (dwc_mpi_mode)mode, NULL, job->input, job->filter, job->bias, output,
+                                         &report, &error),
+               &error, "dwc_mpi_plan_execute_root");
+        r->measured[mode] = report.seconds;
+    }
+    r->predicted[DWC_MPI_MODE_ALONE] = p.alone_s;
+    r->predicted[DWC_MPI_MODE_PHASED] = p.phased_s;
+    r->predicted[DWC_MPI_MODE_PIPELINED] = p.pipelined_s;
+    r->chunks = report.chunks;
+    r->root_chunks = report.root_chunks;
+    const dwc_geometry *g = &job->geometry;
+    const int64_t most = g->input_elements > g->output_elements ? g->input_elements : g->output_elements;
+    const double here = (double)r->root_chunks / (double)r->chunks, images = (double)job->problem.n;
+    const double away = (1 - here) / (dwt_ranks > 1 ? dwt_ranks - 1 : 1), share = here > away ? here : away;
+    r->communication = (1 - here) * (double)most * (double)g->element_bytes / r->constants.link_bytes_per_s;
+    r->computing = share * images * r->constants.shared_image_s;
+}
+
+static double median_of(const modes_round *rounds, double (*value)(const modes_round *, int), int mode) {
+    double values[MODES_ROUNDS];
+    for (int i = 0; i < MODES_ROUNDS; i++)
+        values[i] = value(&rounds[i], mode);
+    return quantile(values, MODES_ROUNDS, 0.5);
+}
+
+static double predicted_of(const modes_round *r, int mode) {
+    return r->predicted[mode];
+}
+
+static double measured_of(const modes_round *r, int mode) {
+    return r->measured[mode];
+}
+
+static double ratio_of(const modes_round *r, int mode) {
+    return r->measured[mode] / r->predicted[mode];
+}
+
+/* What bounds a pipeline; the design asks for 1.15 of the larger one at most. */
+static double bound_of(const modes_round *r, int by_computing) {
+    return by_computing ? r->computing : r->communication;
+}
+
+static double overlap_of(const modes_round *r, int unused) {
+    (void)unused;
+    return r->measured[DWC_MPI_MODE_PIPELINED] / (r->computing > r->communication ? r->computing : r->communication);
+}
+
+static double constant_of(const modes_round *r, int which) {
+    const dwc_mpi_constants *k = &r->constants;
+    const double all[] = {k->image_s, k->shared_image_s, k->link_bytes_per_s, k->latency_s};
+    return all[which];
+}
+
+/* The mode of the least median; `worth`: others than alone have to take at most so much of its time. */
+static const char *fastest(const modes_round *rounds, double (*value)(const modes_round *, int), double worth) {
+    int best = DWC_MPI_MODE_ALONE;
+    double least = worth * median_of(rounds, value, best);
+    for (int mode = DWC_MPI_MODE_PHASED; mode <= DWC_MPI_MODE_PIPELINED; mode++)
+        if (median_of(rounds, value, mode) < least) {
+            best = mode;
+            least = median_of(rounds, value, mode);
+        }
+    return dwc_mpi_mode_name((dwc_mpi_mode)best);
+}
+
+static void print_modes(const modes_round *rounds) {
+    printf("image %.1f us alone, %.1f us together; link %.3f GB/s, %.1f us\n", 1e6 * median_of(rounds, constant_of, 0),
+           1e6 * median_of(rounds, constant_of, 1), 1e-9 * median_of(rounds, constant_of, 2),
+           1e6 * median_of(rounds, constant_of, 3));
+    for (int mode = DWC_MPI_MODE_ALONE; mode <= DWC_MPI_MODE_PIPELINED; mode++)
+        printf("%-9s predicted %8.1f ms, measured %8.1f ms, ratio %.2f\n", dwc_mpi_mode_name((dwc_mpi_mode)mode),
+               1e3 * median_of(rounds, predicted_of, mode), 1e3 * median_of(rounds, measured_of, mode),
+               median_of(rounds, ratio_of, mode));
+    printf("best      predicted %s (alone unless another saves a fifth), measured %s\n",
+           fastest(rounds, predicted_of, 0.8), fastest(rounds, measured_of, 1));
+    printf("overlap   %.2f of the larger of communication %.1f ms, computing %.1f ms; %" PRId64 " of %" PRId64
+           " pieces on the root in the last round\n",
+           median_of(rounds, overlap_of, 0), 1e3 * median_of(rounds, bound_of, 0), 1e3 * median_of(rounds, bound_of, 1),
+           rounds[MODES_ROUNDS - 1].root_chunks, rounds[MODES_ROUNDS - 1].chunks);
+}
+
+static void modes(dwc_mpi_context *context, const dwc_problem *problem) {
+    static modes_round rounds[MODES_ROUNDS];
     dwc_mpi_plan *plan;
     dwc_error error;
     dwt_job job;
     dwt_job_init(&job, problem, 1);
     dwt_ok(dwc_mpi_plan_create(context, problem, NULL, DWC_MPI_SPLIT_BATCH, &plan, &error), &error, "plan");
-    dwt_ok(dwc_mpi_measure(plan, &k, &error), &error, "dwc_mpi_measure");
-    dwt_ok(dwc_mpi_predict(problem, &k, &p, &error), &error, "dwc_mpi_predict");
     for (int i = 0; i < MODES_ROUNDS; i++)
-        for (int mode = DWC_MPI_MODE_ALONE; mode <= DWC_MPI_MODE_PIPELINED; mode++) {
-            dwc_mpi_report report;
-            dwt_ok(dwc_mpi_plan_execute_root(plan, 0, (dwc_mpi_mode)mode, NULL, job.input, job.filter, job.bias,
-                                             job.output, &report, &error),
-                   &error, "dwc_mpi_plan_execute_root");
-            times[mode][i] = report.seconds;
-        }
-    const double predicted[] = {0, p.alone_s, p.phased_s, p.pipelined_s};
-    printf("image %.1f us alone, %.1f us together; link %.2f GB/s, %.1f us; best %s\n", 1e6 * k.image_s,
-           1e6 * k.shared_image_s, 1e-9 * k.link_bytes_per_s, 1e6 * k.latency_s, dwc_mpi_mode_name(p.best));
-    for (int mode = DWC_MPI_MODE_ALONE; mode <= DWC_MPI_MODE_PIPELINED; mode++)
-        printf("%-9s predicted %8.1f ms, measured %8.1f ms\n", dwc_mpi_mode_name((dwc_mpi_mode)mode),
-               1e3 * predicted[mode], 1e3 * quantile(times[mode], MODES_ROUNDS, 0.5));
+        run_modes(plan, &job, job.output, &rounds[i]);
+    print_modes(rounds);
     dwc_mpi_plan_destroy(plan);
     dwt_job_free(&job);
 }
