@@ -37,7 +37,8 @@ void dwci_mpi_pause(const dwc_mpi_context *c, dwci_mpi_patience *p, int data) {
     long pause_ns = data ? 0 : (long)(1e9 / 8 * (now - p->since));
     pause_ns = pause_ns < SHORTEST_PAUSE_NS ? SHORTEST_PAUSE_NS : pause_ns;
     pause_ns = pause_ns > LONGEST_PAUSE_NS ? LONGEST_PAUSE_NS : pause_ns;
-    nanosleep(&(struct timespec){0, pause_ns}, NULL);
+    const struct timespec time = {0, pause_ns}; /* a variable: where MPI is simulated, nanosleep is a macro */
+    nanosleep(&time, NULL);
 }
 
 dwc_status dwci_mpi_wait(dwc_mpi_context *c, MPI_Request *request, dwc_error *error) {
