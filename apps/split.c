@@ -121,13 +121,16 @@ int split_same_plan(const stream_piece *a, const stream_piece *b) {
     return p->n == q->n && p->h == q->h && p->pad_top == q->pad_top && p->pad_bottom == q->pad_bottom;
 }
 
-/* Raises packed_bytes and scratch_bytes to what the piece's plan needs. */
-static int measure_plan(const split_request *request, const stream_piece *piece, stream_split *split,
+/* Raises packed_bytes and scratch_bytes to what the piece's plan needs, unless it is that of the piece before. */
+static int measure_plan(const split_request *request, stream_piece piece, stream_piece *before, stream_split *split,
                         cli_failure *failure) {
     dwc_plan *plan;
     dwc_plan_info info;
     dwc_error error;
-    if (dwc_plan_create(request->context, &piece->problem, &request->plan, &plan, &error))
+    if (split_same_plan(&piece, before))
+        return EXIT_DONE;
+    *before = piece;
+    if (dwc_plan_create(request->context, &piece.problem, &request->plan, &plan, &error))
         return fail_library(failure, NULL, &error);
     dwc_plan_get_info(plan, &info);
     dwc_plan_destroy(plan);
@@ -150,13 +153,9 @@ static int measure_bands(const split_request *request, stream_split *split, cli_
     for (int64_t i = 0; i < count; i++) {
         if (i == measured_bands && count > 2 * measured_bands)
             i = count - measured_bands;
-        stream_piece piece = split_piece(split, i / in_chunk, i % in_chunk);
-        if (i && split_same_plan(&piece, &before))
-            continue;
-        int code = measure_plan(request, &piece, split, failure);
+        int code = measure_plan(request, split_piece(split, i / in_chunk, i % in_chunk), &before, split, failure);
         if (code)
             return code;
-        before = piece;
     }
     return EXIT_DONE;
 }
@@ -170,13 +169,10 @@ static int measure_plans(const split_request *request, stream_split *split, cli_
     stream_piece before = {0};
     for (int i = 0; i < 4; i++) {
         const int64_t chunk = chunks[i / 2];
-        stream_piece piece = split_piece(split, chunk, i % 2 ? split_pieces(split, chunk) - 1 : 0);
-        if (i && split_same_plan(&piece, &before))
-            continue;
-        int code = measure_plan(request, &piece, split, failure);
+        const int64_t index = i % 2 ? split_pieces(split, chunk) - 1 : 0;
+        int code = measure_plan(request, split_piece(split, chunk, index), &before, split, failure);
         if (code)
             return code;
-        before = piece;
     }
     return EXIT_DONE;
 }
