@@ -9,6 +9,10 @@
  * while: this part of the time that its last piece took, but not longer than that. */
 static const double quiet_part = 1.0 / 32, quiet_seconds = 1e-4;
 
+/* Open MPI sends up to 64 KiB over TCP without asking the receiver: such messages leave at once, and the system moves
+ * them while both ranks compute. Between nodes tensors go in these if all can be under way at the same time. */
+enum { SHORT_BYTES = 60 << 10 };
+
 /* Messages of a slot, in the order of their tags. */
 enum { ORDER, INPUT, VERDICT, OUTPUT, MESSAGES = DWCI_MPI_SLOT_TAGS };
 
@@ -23,8 +27,8 @@ typedef struct helper {
 
 typedef struct slot {
     slot_state state;
-    helper *helper; /* of the root */
-    int peer, tag;
+    helper *helper;     /* of the root */
+    int peer, tag, far; /* far: there are several nodes */
     int64_t order, verdict;
     void *input, *output; /* of a worker */
     dwci_mpi_transfer messages[MESSAGES];
@@ -63,6 +67,8 @@ static void *output_of(const pipeline *p, int64_t piece) {
 static void begin(slot *s, int message, int sending, const void *data, int64_t bytes) {
     const dwci_mpi_slab slab = dwci_mpi_flat(data, bytes);
     dwci_mpi_transfer_start(&s->messages[message], &slab, s->peer, s->tag + message, sending);
+    if (s->far && bytes <= DWCI_MPI_WINDOW * SHORT_BYTES)
+        s->messages[message].limit = SHORT_BYTES;
 }
 
 static int done(const slot *s) {
@@ -302,6 +308,7 @@ static dwc_status make_slots(pipeline *p) {
         slot *s = &p->slots[i];
         const int peer = i / DWCI_MPI_SLOTS;
         s->helper = &p->helpers[peer];
+        s->far = p->context->place.nodes > 1;
         s->peer = !root ? p->job->root : peer + (peer >= p->job->root);
         s->tag = p->job->plan->tag + DWCI_MPI_TAG_SLOT + i % DWCI_MPI_SLOTS * DWCI_MPI_SLOT_TAGS;
         if (!root && (status = dwci_mpi_allocate(p->context, p->whole.input_bytes, &s->input, p->error)) == DWC_OK)

@@ -5,8 +5,9 @@
  *              and computes pieces itself, looking at the messages in between
  *
  * A long message crosses in three steps (announced, accepted, sent), each when the rank whose turn it is looks again,
- * that is after a piece. A piece is on its way for six of them; so many slots keep a worker busy. Near the end the root
- * gives away only what comes back before it could have done all the rest itself.
+ * that is after a piece. A piece is on its way for six of them; so many slots keep a worker busy. Between nodes tensors
+ * of up to 960 KiB go in short messages, which skip the first two steps. Near the end the root gives away only what
+ * comes back before it could have done all the rest itself.
  *
  *     order    index of a piece; -1: there are no more
  *     verdict  status of its computation; the output follows if it is DWC_OK. A worker that failed stays at its place

@@ -101,7 +101,8 @@ static int post_lines(dwc_mpi_context *c, const dwci_mpi_transfer *t, char *data
 /* Begins the next message. */
 static int post_next(dwc_mpi_context *c, dwci_mpi_transfer *t, MPI_Request *request) {
     const dwci_mpi_slab *s = &t->slab;
-    const int64_t limit = c->options.message_bytes, left = s->bytes - t->byte;
+    const int64_t most = c->options.message_bytes, limit = t->limit > 0 && t->limit < most ? t->limit : most;
+    const int64_t left = s->bytes - t->byte;
     char *data = s->data + t->line * s->stride + t->byte;
     if (s->bytes > limit) {
         const int64_t bytes = left < limit ? left : limit;

@@ -23,11 +23,12 @@ void dwci_mpi_copy(const dwci_mpi_slab *to, const dwci_mpi_slab *from);
 
 /* All zero: nothing to do. Transfers between the same two ranks that may be under way at the same time need tags of
  * their own. */
-enum { DWCI_MPI_WINDOW = 4 };
+enum { DWCI_MPI_WINDOW = 16 };
 typedef struct dwci_mpi_transfer {
     dwci_mpi_slab slab;
     int peer, tag;
     int sending;
+    int64_t limit;      /* of its messages, where less than the context's; 0: none */
     int64_t line, byte; /* what the next message begins with */
     int pending;        /* messages under way */
     MPI_Request requests[DWCI_MPI_WINDOW];
