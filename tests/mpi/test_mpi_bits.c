@@ -181,7 +181,7 @@ static void control(void **state) {
 /* Nothing given: constants are measured, the same for all, and the mode is chosen by them. */
 static void measured(void **state) {
     (void)state;
-    dwc_problem problem = dwt_problem("f32:nhwc:n12:32x32x16:k3x3");
+    dwc_problem problem = dwt_problem("f32:nhwc:n12:32x32x40:k3x3");
     const int root = dwt_ranks - 1, here = dwt_rank == root;
     dwc_mpi_plan *plan = make_plan(contexts[LIMITS - 1], &problem, DWC_MPI_SPLIT_BATCH);
     dwc_mpi_constants k = {0};
@@ -208,6 +208,13 @@ static void measured(void **state) {
     assert_true(report.mode == (report.predicted ? report.prediction.best : DWC_MPI_MODE_ALONE));
     if (here)
         compare(&job, output, "measured and chosen");
+    /* An image is more than a short message between nodes. */
+    memset(output, 0xff, job.output_bytes);
+    dwt_ok(dwc_mpi_plan_execute_root(plan, root, DWC_MPI_MODE_PIPELINED, NULL, job.input, job.filter, job.bias, output,
+                                     NULL, &error),
+           &error, "dwc_mpi_plan_execute_root");
+    if (here)
+        compare(&job, output, "pieces of several messages");
     free(output);
     dwt_job_free(&job);
     dwc_mpi_plan_destroy(plan);
