@@ -246,6 +246,9 @@ static int open_partial(output_file *file, const char *path, int flags, cli_fail
 }
 
 int output_open(const char *path, int replace, int break_lock, output_file *file, cli_failure *failure) {
+    sigset_t all, before; /* signals come when it is known whether they are to remove the file */
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
     int code = open_partial(file, path, O_CREAT, failure);
     if (!code)
         code = take_partial(file, break_lock, failure);
@@ -254,6 +257,7 @@ int output_open(const char *path, int replace, int break_lock, output_file *file
         forget(file);
     else if (file->found_bytes == 0)
         remove_at_end(file);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     return code;
 }
 
