@@ -14,7 +14,7 @@ import time
 
 from cli_support import begin, check, expect_error, finish, read_bytes, run, seen, start, succeeds, write_npy
 
-IMAGES, SIZE, CHANNELS = 60 + 5 * (int(sys.argv[3]) if len(sys.argv) > 3 else 0), 32, 16
+IMAGES, SIZE, CHANNELS = 60 + 5 * (int(sys.argv[3]) if len(sys.argv) > 3 else 10), 32, 16
 JOB = ["conv", "--input", "input.npy", "--filter", "filter.npy", "--output", "out.npy"]
 SLOW = [*JOB, "--algo", "reference", "--threads", 1, "--chunk-images", 1, "--checkpoint", 0.05]
 JOURNALS = "out.npy.partial-*.journal"
