@@ -10,6 +10,8 @@
 
 #include "dwconv.h"
 
+#include <time.h>
+
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_STOPPED = 75 };
 
 typedef struct cli_failure {
@@ -66,5 +68,8 @@ int cli_flush_output(cli_failure *failure);
 
 /* Seconds of a clock that never goes back. */
 double cli_seconds(void);
+
+/* So many seconds from now, for pthread_cond_timedwait. */
+struct timespec cli_after(double seconds);
 
 #endif

@@ -16,7 +16,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum { most_buffers = 2, most_pending = 1024 };
 
@@ -138,14 +137,10 @@ static int may_begin(const pipeline *p, stage s, int64_t number) {
 }
 
 /* How often the caller's thread looks for the calls of other ranks. */
-enum { look_nanoseconds = 20000000 };
+static const double look_seconds = 0.02;
 
 static void wait_a_moment(pipeline *p) {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += look_nanoseconds;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    const struct timespec until = cli_after(look_seconds);
     pthread_cond_timedwait(&p->moved, &p->lock, &until);
     if (team_called_off())
         stop_requested = 1;
@@ -230,10 +225,10 @@ static int start_thread(pipeline *p, pthread_t *thread, void *(*run)(void *)) {
     return error;
 }
 
-static int run_pipeline(pipeline *p) {
+static void run_pipeline(pipeline *p) {
     pthread_t reader, writer;
     if (start_thread(p, &reader, run_reader))
-        return EXIT_FAILED;
+        return;
     const int writes = !start_thread(p, &writer, run_writer);
     if (writes)
         run_stage(p, COMPUTE);
@@ -242,7 +237,6 @@ static int run_pipeline(pipeline *p) {
     pthread_join(reader, NULL);
     if (writes)
         pthread_join(writer, NULL);
-    return EXIT_DONE;
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------------------ */

@@ -9,21 +9,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* The first process to end ends the others: each has this long to say where it stands. */
 enum { last_words_seconds = 1 };
-
-static struct timespec after(double seconds) {
-    struct timespec at;
-    clock_gettime(CLOCK_REALTIME, &at);
-    at.tv_sec += (time_t)seconds;
-    at.tv_nsec += (long)((seconds - (double)(time_t)seconds) * 1e9);
-    at.tv_sec += at.tv_nsec / 1000000000;
-    at.tv_nsec %= 1000000000;
-    return at;
-}
 
 static void give_up(const watchdog *dog) {
     cli_failure failure = {.command = "conv"};
@@ -41,7 +30,7 @@ static void *watch(void *argument) {
     watchdog *dog = argument;
     pthread_mutex_lock(&dog->lock);
     while (!dog->ended) {
-        const struct timespec until = after(dog->seconds);
+        const struct timespec until = cli_after(dog->seconds);
         const int before = dog->steps;
         int error = 0;
         while (!dog->ended && error != ETIMEDOUT)
