@@ -227,11 +227,11 @@ static int check_random(check_run *run, cli_failure *failure) {
 
 static int print_tallies(const check_run *run, cli_failure *failure) {
     int64_t checked = 0, failed = 0;
-    printf("%-16s %-10s %9s %9s %14s\n", "algorithm", "isa", "problems", "failed", "error/bound");
+    printf("%-20s %-10s %9s %9s %14s\n", "algorithm", "isa", "problems", "failed", "error/bound");
     for (int i = 0; i < run->algos; i++)
         for (int set = 0; set < run->sets; set++) {
             const check_tally *tally = &run->tallies[set][i];
-            printf("%-16s %-10s %9" PRId64 " %9" PRId64 " %14.3f\n", dwc_algo_get(i).name, isa_name(run, set),
+            printf("%-20s %-10s %9" PRId64 " %9" PRId64 " %14.3f\n", dwc_algo_get(i).name, isa_name(run, set),
                    tally->checked, tally->failed, tally->worst);
             checked += tally->checked;
             failed += tally->failed;

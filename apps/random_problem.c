@@ -45,10 +45,9 @@ static void draw(random_state *random, dwc_problem *p) {
     p->bias = (int)random_range(random, 0, 1);
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         *field(p, ranges[i].offset) = random_range(random, ranges[i].low, ranges[i].high);
-    if (random_range(random, 0, 3) == 0) { /* what networks have, and some algorithms are made for */
+    if (random_range(random, 0, 2) == 0) { /* what networks have, and some algorithms are made for */
         p->kh = p->kw = 3 + 2 * random_range(random, 0, 2);
         p->sh = p->sw = 1;
-        p->layout = DWC_NHWC;
         p->c += 16;
     }
     for (size_t i = 0; i < sizeof may_be_zero / sizeof *may_be_zero; i++)

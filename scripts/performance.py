@@ -31,7 +31,7 @@ def read(path):
             size, taps, stride, dilation = shape[1], int(shape[2]), int(shape[4]), int(shape[6])
             time, limit = float(row["time_median_s"]), float(row["limit_s"])
             rows.append({
-                "network": row["network"], "layer": row["layer"], "size": size, "taps": taps, "stride": stride,
+                "problem": row["problem"], "algo": row["algo"], "network": row["network"], "layer": row["layer"], "size": size, "taps": taps, "stride": stride,
                 "dilation": dilation, "time": time, "limit": limit, "limit_by": row["limit_by"],
                 "worst": limit / time, "best": limit / float(row["time_best_offset_s"]),
                 "gflops": float(row["gflops"]), "intensity": float(row["gflops"]) / float(row["gbps"]),
@@ -60,14 +60,17 @@ def summary(rows):
             yield name, len(some), some
 
 
-def write_text(runs, info, path):
+def machine_of(info, script):
     machine = info["machine"]
     caches = ", ".join(f"{label} {machine[key] // 1024} KiB" for label, key in
                        (("L1", "l1d_bytes"), ("L2", "l2_bytes"), ("L3", "l3_bytes")) if machine.get(key))
-    lines = ["# How fast, beside the machine's limits", "",
-             f"Machine: {machine['cpu']}, {machine['usable_cores']} cores, {caches}; instruction set {machine['isa']}; "
-             f"dwconv {info['program']['version']} ({info['program']['build']}). Made by `scripts/performance.sh`, which "
-             "says the commands as it runs them; figures move with the machine and its neighbours.", "",
+    return (f"Machine: {machine['cpu']}, {machine['usable_cores']} cores, {caches}; instruction set {machine['isa']}; "
+            f"dwconv {info['program']['version']} ({info['program']['build']}). Made by `scripts/{script}`, which "
+            "says the commands as it runs them; figures move with the machine and its neighbours.")
+
+
+def write_text(runs, info, path):
+    lines = ["# How fast, beside the machine's limits", "", machine_of(info, "performance.sh"), "",
              "The limit of a layer is the larger of two times: its taps inside the image at the peak arithmetic rate, "
              "and its tensors streamed once at the bandwidth of their size; both measured in the same run, the limit of "
              "the *direct* algorithm. Each figure is limit / time, 1 being the limit: at the worst of the buffer offsets "

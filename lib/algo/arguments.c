@@ -6,6 +6,10 @@ const dwci_kern_element *dwci_element(const dwci_case *c) {
     return c->table->element[c->problem.dtype - DWC_F16 + DWCI_KERN_F16];
 }
 
+const dwci_kern_nchw *dwci_nchw(const dwci_case *c) {
+    return c->table->nchw[c->problem.dtype - DWC_F16 + DWCI_KERN_F16];
+}
+
 size_t dwci_accumulator_bytes(const dwci_case *c) {
     return c->problem.dtype == DWC_F64 ? sizeof(double) : sizeof(float);
 }

@@ -12,6 +12,7 @@ static inline int64_t dwci_quotient_up(int64_t a, int64_t b) {
 
 /* The kernels for a case's element type. */
 const dwci_kern_element *dwci_element(const dwci_case *c);
+const dwci_kern_nchw *dwci_nchw(const dwci_case *c);
 
 /* Bytes of what they compute in, float or double, and how many of these a vector has. */
 size_t dwci_accumulator_bytes(const dwci_case *c);

@@ -6,11 +6,15 @@
  *     planes (NHWC: images; NCHW: channels of images) x rows of the output -> threads, in order, equal shares
  *
  * A thread's share is some rows of a plane, then whole planes, then some rows: no output depends on where it is cut.
- * NHWC images that are too low for that are cut into ranges of channels instead. */
+ * NHWC images that are too low for that are cut into ranges of channels instead.
+ *
+ * Packed for NCHW the filter begins with a header: is it finite? Kernels that take zeros for what lies outside the
+ * image need that. */
 #include "algo/direct.h"
 #include "core/cost.h"
 #include "core/threads.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,6 +42,12 @@ static bool serves_channels(const dwci_direct_kernel *k, const dwci_case *c) {
         return oc >= lanes && c->problem.m > 1 && c->problem.c >= dwci_window(lanes);
     case DWCI_FLAT:
         return oc < lanes && c->problem.sw < DWCI_FLAT_STRIDE;
+    case DWCI_STAGED: {
+        const dwci_direct_args args = dwci_arguments(c, NULL);
+        const int64_t most = DWCI_NCHW_MOST_ROW; /* of each, so that no product overflows */
+        return args.kw <= DWCI_NCHW_MOST_COLUMNS && args.dw <= most && args.sw <= most && args.left <= most &&
+               args.w <= most && args.ow <= most && dwci_nchw_stage_of(&args, lanes).row <= most;
+    }
     default:
         return true;
     }
@@ -51,14 +61,10 @@ static bool serves(const dwci_direct_kernel *k, const dwci_case *c) {
 }
 
 const dwci_direct_kernel *dwci_direct_find(const dwci_case *c) {
-    const dwci_kern_element *element = dwci_element(c);
-    const bool nhwc = c->problem.layout == DWC_NHWC;
-    const dwci_direct_kernel *list = nhwc ? element->direct_nhwc : element->direct_nchw;
-    const int count = nhwc ? element->direct_nhwc_count : element->direct_nchw_count;
-    int i = 0;
-    while (i < count - 1 && !serves(&list[i], c))
-        i++;
-    return &list[i];
+    const dwci_direct_kernel *k = c->problem.layout == DWC_NHWC ? dwci_element(c)->direct_nhwc : dwci_nchw(c)->direct;
+    while (!serves(k, c))
+        k++;
+    return k;
 }
 
 /* Bytes of the stage and of the stream buffer of one thread, multiples of 64. False on overflow. */
@@ -70,11 +76,22 @@ static bool scratch_sizes(const dwci_case *c, const dwci_params *params, size_t 
     *stage = *stream = 0;
     if (c->geometry.output_elements == 0)
         return true;
+    const bool nchw = p->layout == DWC_NCHW;
     if (params->value[DWCI_NONTEMPORAL]) {
-        const size_t row = (size_t)(c->geometry.ow * c->geometry.oc) * c->geometry.element_bytes;
+        const size_t row = (size_t)(c->geometry.ow * (nchw ? 1 : c->geometry.oc)) * c->geometry.element_bytes;
         if (row > PTRDIFF_MAX / 8)
             return false;
         *stream = (size_t)(dwci_stream_bytes((int64_t)row) + 63) / 64 * 64;
+    }
+    if (nchw) {
+        if (dwci_direct_find(c)->channels != DWCI_STAGED || params->value[DWCI_BLOCK])
+            return true;
+        dwci_direct_args args = dwci_arguments(c, NULL);
+        args.stage_rows = params->value[DWCI_STAGE];
+        const dwci_nchw_stage s = dwci_nchw_stage_of(&args, lanes);
+        const int64_t elements = dwci_nchw_scratch(&args, &s, lanes);
+        *stage = ((size_t)elements * dwci_accumulator_bytes(c) + 63) / 64 * 64;
+        return elements < PTRDIFF_MAX / 16;
     }
     if (!params->value[DWCI_STAGE])
         return true;
@@ -95,6 +112,9 @@ static bool scratch_sizes(const dwci_case *c, const dwci_params *params, size_t 
     return true;
 }
 
+/* Of the packed filter, NCHW. */
+enum { HEADER_BYTES = 64 };
+
 /* ---- preparation ------------------------------------------------------------------------------------------------- */
 
 /* The geometry has checked the filter as the user has it; packed it may be larger. */
@@ -104,6 +124,11 @@ static bool packed_size(const dwci_case *c, bool flat, size_t *bytes) {
                              : flat                        ? 2 * lanes
                                                            : dwci_vectors(c->geometry.oc, lanes) * lanes;
     *bytes = 0;
+    if (c->problem.layout == DWC_NCHW) {
+        return !__builtin_mul_overflow(c->problem.kh * c->problem.kw, channels, bytes) &&
+               !__builtin_mul_overflow(*bytes, dwci_accumulator_bytes(c), bytes) &&
+               !__builtin_add_overflow(*bytes, HEADER_BYTES, bytes) && *bytes <= PTRDIFF_MAX;
+    }
     return c->geometry.filter_elements == 0 ||
            (!__builtin_mul_overflow(c->problem.kh * c->problem.kw, channels, bytes) &&
             !__builtin_mul_overflow(*bytes, dwci_accumulator_bytes(c), bytes) && *bytes <= PTRDIFF_MAX);
@@ -113,7 +138,10 @@ static bool check_params(const dwci_case *c, const dwci_params *params, char *wh
     static const int most[] = {[DWCI_ROWS] = 4,        [DWCI_COLUMNS] = 7,     [DWCI_BLOCK] = 1 << 20,
                                [DWCI_STAGE] = 1 << 20, [DWCI_PREFETCH] = 1000, [DWCI_NONTEMPORAL] = 1};
     for (int i = 0; param_names[i]; i++) {
-        const int highest = c->problem.layout == DWC_NHWC ? most[i] : 0;
+        const bool nhwc = c->problem.layout == DWC_NHWC;
+        const int highest = nhwc || i == DWCI_ROWS || i == DWCI_STAGE || i == DWCI_NONTEMPORAL ? most[i]
+                            : i == DWCI_BLOCK                                                  ? 1
+                                                                                               : 0;
         if (params->value[i] < 0 || params->value[i] > highest) {
             snprintf(why, size, "params: %s=%d is not in 0..%d", param_names[i], params->value[i], highest);
             return false;
@@ -157,9 +185,14 @@ static void pack(const dwci_solution *s, const void *filter, void *packed) {
     const dwci_case *c = &s->problem_case;
     const int64_t taps = c->problem.kh * c->problem.kw, channels = c->geometry.oc, lanes = dwci_lanes(c);
     if (c->problem.layout == DWC_NCHW) {
-        for (int64_t tap = 0; tap < taps; tap++)
-            for (int64_t channel = 0; channel < channels; channel++)
-                dwci_widen(c, filter, tap * channels + channel, packed, channel * taps + tap);
+        bool *const finite = packed;
+        *finite = true;
+        for (int64_t channel = 0; channel < channels; channel++)
+            for (int64_t tap = 0; tap < taps; tap++) {
+                const double value = dwci_filter_at(c, filter, tap * channels + channel);
+                *finite = *finite && isfinite(value);
+                dwci_put(c, (char *)packed + HEADER_BYTES, channel * taps + tap, value);
+            }
         return;
     }
     if (((const dwci_direct_kernel *)s->prepared.state)->channels == DWCI_FLAT) {
@@ -180,7 +213,7 @@ static void pack(const dwci_solution *s, const void *filter, void *packed) {
 /* What all planes have in common. */
 static dwci_direct_args arguments(const dwci_solution *s, const dwci_tensors *t) {
     dwci_direct_args args = dwci_arguments(&s->problem_case, t->bias);
-    args.filter = t->packed;
+    args.filter = (const char *)t->packed + (s->problem_case.problem.layout == DWC_NCHW ? HEADER_BYTES : 0);
     args.rows = s->params.value[DWCI_ROWS];
     args.columns = s->params.value[DWCI_COLUMNS];
     args.block = s->params.value[DWCI_BLOCK];
@@ -203,16 +236,26 @@ static int channel_shares(const dwci_case *c, int threads) {
                : 1;
 }
 
+/* The instance of the plan, or the one that needs neither a finite filter nor a stage. */
+static const dwci_direct_kernel *kernel_of(const dwci_solution *s, const dwci_tensors *t) {
+    const dwci_direct_kernel *kernel = s->prepared.state;
+    const bool *finite = t->packed;
+    if (kernel->channels == DWCI_STAGED && (!*finite || s->params.value[DWCI_BLOCK]))
+        while (kernel[1].name)
+            kernel++;
+    return kernel;
+}
+
 static void run_share(void *data, int i, int count) {
     const job *work = data;
     const dwci_solution *s = work->solution;
     const dwci_case *c = &s->problem_case;
     const dwc_problem *p = &c->problem;
     const dwc_geometry *g = &c->geometry;
-    const dwci_direct_kernel *kernel = s->prepared.state;
+    const dwci_direct_kernel *kernel = kernel_of(s, work->tensors);
     const bool nhwc = p->layout == DWC_NHWC;
-    const size_t in_plane = (size_t)(p->h * p->w * (nhwc ? p->c : 1)) * g->element_bytes;
-    const size_t out_plane = (size_t)(g->oh * g->ow * (nhwc ? g->oc : p->m)) * g->element_bytes;
+    const size_t in_image = (size_t)(p->h * p->w * p->c) * g->element_bytes;
+    const size_t out_image = (size_t)(g->oh * g->ow * g->oc) * g->element_bytes;
     dwci_direct_args args = arguments(s, work->tensors);
     size_t stage, stream;
     scratch_sizes(c, &s->params, &stage, &stream);
@@ -226,18 +269,21 @@ static void run_share(void *data, int i, int count) {
     dwci_share(dwci_vectors(g->oc, dwci_lanes(c)), i / by_rows, by_channels, &part.v0, &part.v1);
     while (row < end) {
         const int64_t plane = row / g->oh;
+        const size_t n = (size_t)(nhwc ? plane : plane / p->c);
         part.y0 = row % g->oh;
         part.y1 = end - row < g->oh - part.y0 ? part.y0 + end - row : g->oh;
-        if (!nhwc) {
-            const int64_t channel = plane % p->c * p->m; /* the plane's first output channel */
-            args.filter =
-                (const char *)work->tensors->packed + (size_t)(channel * p->kh * p->kw) * dwci_accumulator_bytes(c);
-            if (work->tensors->bias)
-                args.bias = (const char *)work->tensors->bias + (size_t)channel * g->element_bytes;
-        }
-        kernel->run(&args, (const char *)work->tensors->input + (size_t)plane * in_plane,
-                    (char *)work->tensors->output + (size_t)plane * out_plane, &part);
         row += part.y1 - part.y0;
+        if (!nhwc) {
+            part.v0 = plane % p->c;
+            part.v1 = part.v0 + 1;
+            if (part.y1 - part.y0 == g->oh) { /* whole channels of an image at once */
+                const int64_t more = (end - row) / g->oh, left = p->c - part.v1;
+                part.v1 += more < left ? more : left;
+                row += (part.v1 - part.v0 - 1) * g->oh;
+            }
+        }
+        kernel->run(&args, (const char *)work->tensors->input + n * in_image,
+                    (char *)work->tensors->output + n * out_image, &part);
     }
 }
 

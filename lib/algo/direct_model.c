@@ -41,6 +41,14 @@ static int stage_rows(const dwci_case *c, int vectors) {
     return (int)at_most(rows > LEAST ? (int64_t)rows : LEAST, c->geometry.oh);
 }
 
+/* The same for NCHW: a quarter of the first cache. */
+static int stage_rows_nchw(const dwci_case *c) {
+    enum { LEAST = 8 };
+    const double row = (double)c->problem.w * (double)dwci_accumulator_bytes(c);
+    const double rows = (8192 / row - (double)c->problem.kh) / (double)c->problem.sh + 1;
+    return (int)at_most(rows > LEAST ? (int64_t)rows : LEAST, c->geometry.oh);
+}
+
 typedef struct candidate_list {
     dwci_params *list;
     int count, most;
@@ -61,6 +69,15 @@ static void add(candidate_list *l, int rows, int columns, int block, int stage, 
 int dwci_direct_candidates(const dwci_case *c, dwci_params *list, int most) {
     const dwci_direct_kernel *kernel = dwci_direct_find(c);
     candidate_list l = {list, 0, most};
+    if (c->problem.layout == DWC_NCHW && kernel->rows > 0 && c->geometry.output_elements > 0) {
+        for (int nontemporal = 0; nontemporal < 2; nontemporal++) {
+            add(&l, 0, 0, 0, 0, 0, nontemporal);
+            add(&l, 2, 0, 0, 0, 0, nontemporal);
+            add(&l, 0, 0, 0, stage_rows_nchw(c), 0, nontemporal);
+        }
+        add(&l, 0, 0, 1, 0, 0, 0);
+        return l.count;
+    }
     if (kernel->rows == 0 || c->geometry.output_elements == 0) {
         add(&l, 0, 0, 0, 0, 0, 0);
         return l.count;
@@ -233,24 +250,45 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
     return ns * family(kernel) * manners(params, &t, memory);
 }
 
-/* Of the peak rate, that the NCHW kernel reaches: the more the wider the image, and much less with strides along it, by
- * the same measurements. */
-static double nchw_efficiency(const dwci_case *c) {
-    static const double STRIDE = 4.5;
-    const double wide = 0.002 * (double)c->geometry.ow * (c->problem.dtype == DWC_F64 ? 1.7 : 1);
-    const double plain = wide < 0.01 ? 0.01 : wide > 0.2 ? 0.2 : wide;
-    return c->problem.sw > 1 ? plain / STRIDE : plain;
+/* Nanoseconds of one image, NCHW: vectors of outputs, rows, and what is copied to the stage. The constants are a fit on
+ * the same machine. */
+static double nchw_image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, const dwci_params *params) {
+    static const double TAP_NS = 0.24, ANY_TAP_NS = 0.5, ROW_NS = 3, STAGED_ROW_NS = 3.3, STAGED_NS = 0.085,
+                        GATHERED_NS = 0.6;
+    static const double L3_NS = 0.02, MEMORY_NS = 0.1, STREAM_NS = 0.075; /* a byte */
+    const dwc_problem *p = &c->problem;
+    const double taps = (double)p->kh * (double)p->kw, rows = (double)c->geometry.oh;
+    const int64_t vectors = dwci_vectors(c->geometry.ow, dwci_lanes(c));
+    const bool staged = params->value[DWCI_STAGE] > 0 || p->sw > 1 || c->geometry.element_bytes < 4;
+    const int rows_of_tile = params->value[DWCI_ROWS];
+    const double output = rows * (ROW_NS + (double)(vectors > 1 ? (vectors + 1) / 2 * 2 : 1) * taps *
+                                               (kernel->kh > 0 ? TAP_NS : ANY_TAP_NS));
+    const double column = p->sw > 2 ? GATHERED_NS : STAGED_NS;
+    const double input = staged ? (double)p->h * (STAGED_ROW_NS + column * (double)p->w) : 0;
+    const double bytes = dwci_cost_footprint(c) / (double)p->n;
+    const double l2 = c->machine->l2_bytes > 0 ? (double)c->machine->l2_bytes : 512 << 10;
+    const bool nontemporal = params->value[DWCI_NONTEMPORAL] != 0, memory = dwci_cost_from_memory(c);
+    double ns = (double)p->c * ((double)p->m * output + input);
+    if (rows_of_tile > 0 && rows_of_tile < kernel->rows)
+        ns *= 1.1;
+    if (memory)
+        ns += bytes * (nontemporal ? STREAM_NS : MEMORY_NS);
+    else
+        ns = ns * (nontemporal ? 2 : 1) + (bytes > l2 ? bytes * L3_NS : 0);
+    return ns;
 }
 
 double dwci_direct_cost(const dwci_case *c, const dwci_params *params) {
     const dwci_direct_kernel *kernel = dwci_direct_find(c);
+    const bool nchw = c->problem.layout == DWC_NCHW;
     const int threads = dwci_cost_threads(c, DWCI_DIRECT_EFFICIENCY, dwci_direct_output_rows(c));
     const double roofline = dwci_cost_roofline(c, DWCI_DIRECT_EFFICIENCY, threads);
-    if (c->problem.layout == DWC_NCHW)
-        return dwci_cost_roofline(c, nchw_efficiency(c), threads);
-    if (kernel->rows == 0 || c->geometry.output_elements == 0)
+    if (c->geometry.output_elements == 0 || (kernel->rows == 0 && !nchw))
         return roofline;
+    if (nchw && (kernel->rows == 0 || params->value[DWCI_BLOCK]))
+        return dwci_cost_roofline(c, 0.05, threads);
     /* Several threads gain as much as by the roofline. */
     const double alone = threads > 1 ? dwci_cost_roofline(c, DWCI_DIRECT_EFFICIENCY, 1) : roofline;
-    return 1e-9 * (double)c->problem.n * image_ns(c, kernel, params) * (roofline / alone);
+    const double ns = nchw ? nchw_image_ns(c, kernel, params) : image_ns(c, kernel, params);
+    return 1e-9 * (double)c->problem.n * ns * (roofline / alone);
 }

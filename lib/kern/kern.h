@@ -2,10 +2,10 @@
 /* The kernel tables. The files of this folder are compiled once per instruction set; each compilation exports one const
  * table of pure functions. Nothing of a table runs before cpuid said that it may.
  *
- * Direct convolution. A kernel computes a part of one plane of the output:
+ * Direct convolution. A kernel computes a part of one image:
  *
- *     NHWC: a plane is an image;       input [h][w][c], output [oh][ow][c*m], filter packed as [vectors][kh*kw][lanes]
- *     NCHW: a plane is one channel k;  input [h][w],    output [m][oh][ow],   filter packed as [c*m][kh*kw]
+ *     NHWC: input [h][w][c], output [oh][ow][c*m], filter packed as [vectors][kh*kw][lanes]
+ *     NCHW: input [c][h][w], output [c*m][oh][ow], filter packed as [c*m][kh*kw]
  *
  * The packed filter has the accumulator's type (float, or double for f64). NHWC: vector v of the filter holds output
  * channels dwci_vector_start(v).. of `lanes` lanes each, so that the last one overlaps its neighbour; zeros where there
@@ -42,8 +42,8 @@ typedef struct dwci_direct_args {
     int64_t sh, sw, dh, dw;
     int64_t oh, ow, oc;
     int64_t top, left;  /* zeros above and left of the image */
-    const void *filter; /* packed; NCHW: of the plane's first output channel */
-    const void *bias;   /* the tensors' type, NULL: none; NCHW: from the plane's first output channel */
+    const void *filter; /* packed */
+    const void *bias;   /* the tensors' type, NULL: none */
     int clamp;          /* DWCI_CLAMP_... */
 
     /* NHWC. How to go about it; no bit depends on these. 0 stands for the kernel's own choice or for none. */
@@ -76,13 +76,46 @@ static inline int64_t dwci_stream_bytes(int64_t output_row_bytes) {
     return DWCI_MOST_ROWS * output_row_bytes + 64;
 }
 
-/* Output rows y0..y1-1; NHWC: of the vectors v0..v1-1 of output channels. */
+/* Output rows y0..y1-1 of an image; NHWC: of the vectors v0..v1-1 of output channels; NCHW: of the input channels
+ * v0..v1-1. */
 typedef struct dwci_direct_part {
     int64_t y0, y1, v0, v1;
 } dwci_direct_part;
 
-/* in and out point to the plane's first element. */
+/* in and out point to the image's first element. */
 typedef void (*dwci_direct_fn)(const dwci_direct_args *args, const void *in, void *out, const dwci_direct_part *part);
+
+enum { DWCI_NCHW_MOST_COLUMNS = 256, DWCI_NCHW_MOST_ROW = 1 << 16 };
+
+/* NCHW: bands of rows that are staged, that is copied to args.scratch beside zeros. They are where args.stage_rows is
+ * not 0, where the stride along the row is not 1 (the copy then holds the columns of one remainder beside each other),
+ * where elements are not as computed, and for the first and the last channel of a call. Sizes count elements of the
+ * accumulator's type. */
+typedef struct dwci_nchw_stage {
+    int64_t columns; /* of one remainder of a row */
+    int64_t row;
+    int64_t before; /* ahead of the first row: its first element lies at an address aligned to a vector */
+    int64_t rows;   /* output rows of a band */
+} dwci_nchw_stage;
+
+static inline dwci_nchw_stage dwci_nchw_stage_of(const dwci_direct_args *g, int64_t lanes) {
+    enum { STAGE_ELEMENTS = 4096 };
+    const int64_t outputs = g->ow > lanes ? g->ow : lanes;
+    const int64_t read = outputs + (g->kw - 1) * g->dw / g->sw + 1, given = (g->left + g->w - 1) / g->sw + 1;
+    dwci_nchw_stage s = {.columns = dwci_vectors((read > given ? read : given) + lanes, 16) * 16};
+    s.row = s.columns * g->sw;
+    s.before = (lanes - g->left / g->sw % lanes) % lanes;
+    s.rows = g->stage_rows > 0 ? g->stage_rows : (STAGE_ELEMENTS / s.row - g->kh) / g->sh + 1;
+    s.rows = s.rows < 2 * DWCI_MOST_ROWS ? 2 * DWCI_MOST_ROWS : s.rows;
+    s.rows = s.rows < g->oh ? s.rows : g->oh;
+    return s;
+}
+
+/* Elements of args.scratch for NCHW: the stage and a row of zeros. */
+static inline int64_t dwci_nchw_scratch(const dwci_direct_args *g, const dwci_nchw_stage *s, int64_t lanes) {
+    const int64_t rows = (s->rows - 1) * g->sh + g->kh;
+    return ((rows < g->h ? rows : g->h) + 1) * s->row + 3 * lanes;
+}
 
 /* Input channels that a vector of outputs takes at most where the multiplier is 2 or more. */
 static inline int64_t dwci_window(int64_t lanes) {
@@ -97,6 +130,8 @@ enum {
     DWCI_ANY_CHANNELS,
     DWCI_WHOLE,      /* at least `lanes` output channels */
     DWCI_MULTIPLIED, /* the same, multiplier 2 or more, at least dwci_window(lanes) input channels */
+    DWCI_STAGED, /* NCHW, filter finite, at most DWCI_NCHW_MOST_COLUMNS columns of taps, rows of the stage of at most
+                    DWCI_NCHW_MOST_ROW elements */
     DWCI_FLAT        /* fewer than `lanes`, multiplier 1, stride along the row less than DWCI_FLAT_STRIDE; filter packed
                         as [kh*kw][2*lanes], the channels of a tap repeated */
 };
@@ -159,8 +194,7 @@ typedef struct dwci_im2col_kernel {
 
 /* The kernels for one element type. */
 typedef struct dwci_kern_element {
-    const dwci_direct_kernel *direct_nhwc, *direct_nchw;
-    int direct_nhwc_count, direct_nchw_count;
+    const dwci_direct_kernel *direct_nhwc; /* name NULL: the end */
     dwci_im2col_kernel im2col;
 
     /* The limits, see limits.inc. peak: does `rounds` rounds of multiply-adds in registers, leaves a vector in sink (at
@@ -171,6 +205,15 @@ typedef struct dwci_kern_element {
     int vector_bytes, registers; /* of vectors */
 } dwci_kern_element;
 
+/* NCHW, for one element type: direct convolution (name NULL: the end), and channels that go by way of pixels of the
+ * accumulator's type, see transpose.inc. */
+typedef struct dwci_kern_nchw {
+    const dwci_direct_kernel *direct;
+    void (*to_pixels)(const void *planes, int64_t plane, int channels, int64_t count, void *pixels);
+    void (*to_planes)(const void *pixels, int64_t count, int first, int channels, const void *bias, int64_t m,
+                      int clamp, void *planes, int64_t plane);
+} dwci_kern_nchw;
+
 /* Indices into dwci_kern_table.element, in the order of dwc_dtype. */
 enum { DWCI_KERN_F16, DWCI_KERN_BF16, DWCI_KERN_F32, DWCI_KERN_F64, DWCI_KERN_ELEMENTS };
 
@@ -178,6 +221,7 @@ typedef struct dwci_kern_table {
     const char *name; /* of the instruction set, as in isas.def */
     int fused;        /* multiply-add is fused: results carry the numerics class "fma" */
     const dwci_kern_element *element[DWCI_KERN_ELEMENTS];
+    const dwci_kern_nchw *nchw[DWCI_KERN_ELEMENTS];
     const struct dwci_winograd_kernel *winograd[DWCI_KERN_ELEMENTS]; /* lists, see winograd.h */
 } dwci_kern_table;
 

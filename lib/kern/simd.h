@@ -255,6 +255,10 @@ ALWAYS_INLINE vec v_load_acc(const acc_t *p) {
     return *(const vec_anywhere *)p;
 }
 
+ALWAYS_INLINE void v_store_acc(acc_t *p, vec v) {
+    *(vec_anywhere *)p = v;
+}
+
 /* What stands `times` steps of bytes behind p, widened; times: 0, 1, 2, 4 or 8. The step is left to the addressing mode
  * of the load: compilers compute such sums ahead, one for each pixel of a tile, and spill them. */
 ALWAYS_INLINE vec v_load_step(const elem_t *p, int64_t step, const int times) {
@@ -305,6 +309,19 @@ ALWAYS_INLINE void v_stream_end(void) {
 #endif
 }
 
+/* Moves finished outputs past the caches: whole cache lines, for a core gathers pieces of a few lines at most. `from`
+ * lies at the same place in its line as `to`. */
+static inline void e_stream(elem_t *to, const elem_t *from, int64_t count) {
+    const int64_t to_line = (int64_t)(-(uintptr_t)to % 64 / sizeof(elem_t)), line = 64 / (int64_t)sizeof(elem_t);
+    int64_t i = 0;
+    for (; i < count && i < to_line; i++)
+        to[i] = from[i];
+    for (; i + line <= count; i += line)
+        v_stream_line(to + i, from + i);
+    for (; i < count; i++)
+        to[i] = from[i];
+}
+
 ALWAYS_INLINE vec v_splat(acc_t value) {
     return value - (vec){0};
 }
@@ -331,6 +348,21 @@ ALWAYS_INLINE void v_accumulate(vec *sum, vec x, vec w) {
     PIN_VECTOR(*sum);
 }
 
+/* The same with x in a register: compilers like to overwrite x and copy it first. */
+ALWAYS_INLINE void v_accumulate_loaded(vec *sum, vec x, vec w) {
+#if defined(__AVX512F__) && defined(DOUBLE)
+    __asm__("vfmadd231pd %2, %1, %0" : "+v"(*sum) : "v"(x), "vm"(w));
+#elif defined(__AVX512F__)
+    __asm__("vfmadd231ps %2, %1, %0" : "+v"(*sum) : "v"(x), "vm"(w));
+#elif defined(__FMA__) && defined(DOUBLE)
+    __asm__("vfmadd231pd %2, %1, %0" : "+x"(*sum) : "x"(x), "xm"(w));
+#elif defined(__FMA__)
+    __asm__("vfmadd231ps %2, %1, %0" : "+x"(*sum) : "x"(x), "xm"(w));
+#else
+    v_accumulate(sum, x, w);
+#endif
+}
+
 /* +0 made in the register itself: a compiler copies one zero register around, which it has to keep for that. */
 ALWAYS_INLINE vec v_zero(void) {
     vec zero;
@@ -344,6 +376,47 @@ ALWAYS_INLINE vec v_zero(void) {
     zero = (vec){0};
 #endif
     return zero;
+}
+
+/* Halves of two vectors in turn, and every second lane of two vectors. */
+#if defined(__clang__)
+#define V_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define V_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (ivec){__VA_ARGS__})
+#endif
+#if VECTOR_BYTES == 64 && !defined(DOUBLE)
+#define ZIP_LOW(a, b) V_SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define ZIP_HIGH(a, b) V_SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#define V_EVEN(a, b) V_SHUFFLE(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
+#define V_ODD(a, b) V_SHUFFLE(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)
+#elif VECTOR_BYTES == 64 || (VECTOR_BYTES == 32 && !defined(DOUBLE))
+#define ZIP_LOW(a, b) V_SHUFFLE(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define ZIP_HIGH(a, b) V_SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#define V_EVEN(a, b) V_IN_TURN(V_SHUFFLE(a, b, 0, 2, 8, 10, 4, 6, 12, 14))
+#define V_ODD(a, b) V_IN_TURN(V_SHUFFLE(a, b, 1, 3, 9, 11, 5, 7, 13, 15))
+#define V_IN_TURN(a) V_SHUFFLE(a, a, 0, 1, 4, 5, 2, 3, 6, 7)
+#elif VECTOR_BYTES == 32 || !defined(DOUBLE)
+#define ZIP_LOW(a, b) V_SHUFFLE(a, b, 0, 4, 1, 5)
+#define ZIP_HIGH(a, b) V_SHUFFLE(a, b, 2, 6, 3, 7)
+#define V_EVEN(a, b) V_SHUFFLE(a, b, 0, 2, 4, 6)
+#define V_ODD(a, b) V_SHUFFLE(a, b, 1, 3, 5, 7)
+#else
+#define ZIP_LOW(a, b) V_SHUFFLE(a, b, 0, 2)
+#define ZIP_HIGH(a, b) V_SHUFFLE(a, b, 1, 3)
+#define V_EVEN ZIP_LOW
+#define V_ODD ZIP_HIGH
+#endif
+
+/* Rows become columns: log2(LANES) perfect shuffles. */
+ALWAYS_INLINE void v_transpose(vec *v) {
+    vec shuffled[LANES];
+    UNROLL for (int stage = 1; stage < LANES; stage *= 2) {
+        UNROLL for (int i = 0; i < LANES / 2; i++) {
+            shuffled[2 * i] = ZIP_LOW(v[i], v[i + LANES / 2]);
+            shuffled[2 * i + 1] = ZIP_HIGH(v[i], v[i + LANES / 2]);
+        }
+        UNROLL for (int i = 0; i < LANES; i++) v[i] = shuffled[i];
+    }
 }
 
 /* Lane i comes from p[index[i]], widened; all indices are less than WINDOW, and p[0..WINDOW-1] is read. */

@@ -6,6 +6,8 @@
 
 extern const dwci_kern_element DWCI_KERN_SYMBOL(f16), DWCI_KERN_SYMBOL(bf16), DWCI_KERN_SYMBOL(f32),
     DWCI_KERN_SYMBOL(f64);
+extern const dwci_kern_nchw DWCI_KERN_SYMBOL(nchw_f16), DWCI_KERN_SYMBOL(nchw_bf16), DWCI_KERN_SYMBOL(nchw_f32),
+    DWCI_KERN_SYMBOL(nchw_f64);
 extern const dwci_winograd_kernel DWCI_KERN_SYMBOL(winograd_f16)[], DWCI_KERN_SYMBOL(winograd_bf16)[],
     DWCI_KERN_SYMBOL(winograd_f32)[], DWCI_KERN_SYMBOL(winograd_f64)[];
 
@@ -20,6 +22,8 @@ const dwci_kern_table TABLE(DWC_ISA) = {
     .fused = 1,
 #endif
     .element = {&DWCI_KERN_SYMBOL(f16), &DWCI_KERN_SYMBOL(bf16), &DWCI_KERN_SYMBOL(f32), &DWCI_KERN_SYMBOL(f64)},
+    .nchw = {&DWCI_KERN_SYMBOL(nchw_f16), &DWCI_KERN_SYMBOL(nchw_bf16), &DWCI_KERN_SYMBOL(nchw_f32),
+             &DWCI_KERN_SYMBOL(nchw_f64)},
     .winograd = {DWCI_KERN_SYMBOL(winograd_f16), DWCI_KERN_SYMBOL(winograd_bf16), DWCI_KERN_SYMBOL(winograd_f32),
                  DWCI_KERN_SYMBOL(winograd_f64)},
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* winograd on problems that it takes: every variant within its stated bound on data of three kinds (real numbers,
- * numbers of very uneven size, sums that cancel), and NaN no further than documented. */
+/* winograd, and winograd_transposed in NCHW, on problems that they take: every variant within its stated bound on data
+ * of three kinds (real numbers, numbers of very uneven size, sums that cancel), and NaN no further than documented. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -16,7 +16,6 @@ enum { MOST = 64 };
 static dwc_problem bent(const dwc_problem *from, uint64_t seed) {
     dwt_rng rng = {seed ^ 0x77};
     dwc_problem p = *from;
-    p.layout = DWC_NHWC;
     p.kh = 3 + 2 * dwt_between(&rng, 0, 3);
     p.kw = dwt_chance(&rng, 1, 2) ? p.kh : dwt_between(&rng, 1, 9);
     p.sh = p.sw = 1;
@@ -52,8 +51,13 @@ static void cancelling(dwt_rng *rng, dwt_case *c) {
     }
 }
 
+static const char *algo_of(const dwc_problem *p) {
+    return p->layout == DWC_NHWC ? "winograd" : "winograd_transposed";
+}
+
 static void run_variant(const dwt_case *c, dwc_isa isa, const char *params, void *output, dwc_plan_info *info) {
-    const dwc_plan_options options = {.algo = "winograd", .params = params, .threads = 1 + (int)(c->seed % 3)};
+    const dwc_plan_options options = {
+        .algo = algo_of(&c->problem), .params = params, .threads = 1 + (int)(c->seed % 3)};
     const dwc_context *context = dwt_context(isa);
     dwc_plan *plan;
     dwc_error error;
@@ -95,9 +99,9 @@ static void check_case(const dwt_case *c, int64_t *runs) {
     void *output = dwt_elements(c->problem.dtype, c->shape.outputs);
     for (int i = 0, count = dwt_isas(isas); i < count; i++) {
         char params[MOST][DWC_PARAMS_TEXT_MAX];
-        const dwt_call call = {"winograd", isas[i], 1};
+        const dwt_call call = {algo_of(&c->problem), isas[i], 1};
         dwt_note(&c->problem, c->seed, &call);
-        const int variants = dwc_expert_candidates(dwt_context(isas[i]), &c->problem, "winograd", params, MOST);
+        const int variants = dwc_expert_candidates(dwt_context(isas[i]), &c->problem, call.algo, params, MOST);
         for (int v = 0; v < variants; v++, ++*runs) {
             dwc_plan_info info;
             memset(output, 0xa5, (size_t)c->shape.outputs * dwc_dtype_bytes(c->problem.dtype));

@@ -48,6 +48,27 @@ static void strides(dwt_rng *rng, int reduced, int64_t *stride, int64_t *dilatio
     *dilation = pair[2];
 }
 
+static dwci_direct_args arguments_of(const kernel_case *k) {
+    const dwc_problem *p = &k->problem;
+    const dwc_geometry *g = &k->geometry;
+    return (dwci_direct_args){.h = p->h,
+                              .w = p->w,
+                              .c = p->c,
+                              .kh = p->kh,
+                              .kw = p->kw,
+                              .m = p->m,
+                              .sh = p->sh,
+                              .sw = p->sw,
+                              .dh = p->dh,
+                              .dw = p->dw,
+                              .oh = g->oh,
+                              .ow = g->ow,
+                              .oc = g->oc,
+                              .top = g->pad_top,
+                              .left = g->pad_left,
+                              .clamp = (int)p->activation};
+}
+
 static int served(const kernel_case *k) {
     const int64_t lanes = lanes_of(k), oc = k->geometry.oc;
     switch (k->kernel->channels) {
@@ -57,6 +78,10 @@ static int served(const kernel_case *k) {
         return oc >= lanes && k->problem.m > 1 && k->problem.c >= dwci_window(lanes);
     case DWCI_FLAT:
         return oc < lanes;
+    case DWCI_STAGED: {
+        const dwci_direct_args args = arguments_of(k);
+        return dwci_nchw_stage_of(&args, lanes).row <= DWCI_NCHW_MOST_ROW;
+    }
     default:
         return 1;
     }
@@ -77,7 +102,8 @@ static void make_problem(dwt_rng *rng, dwc_dtype dtype, dwc_layout layout, kerne
         p->m = kernel->m ? kernel->m : dwt_between(rng, 1, 5);
         p->h = dwt_between(rng, 1, 12);
         p->w = dwt_between(rng, 1, layout == DWC_NHWC ? 24 : 150);
-        p->c = layout == DWC_NCHW ? 1 : dwt_between(rng, 1, kernel->channels == DWCI_FLAT ? lanes_of(k) - 1 : 70);
+        p->c = layout == DWC_NCHW ? dwt_between(rng, 1, 6)
+                                  : dwt_between(rng, 1, kernel->channels == DWCI_FLAT ? lanes_of(k) - 1 : 70);
         if (layout == DWC_NHWC && kernel->channels != DWCI_FLAT && dwt_chance(rng, 1, 20))
             p->c = 256 * dwt_between(rng, 1, 2); /* staged pixels of which are skewed */
         p->padding = (dwc_padding)dwt_between(rng, DWC_SAME, DWC_EXPLICIT);
@@ -105,7 +131,8 @@ static void make_problem(dwt_rng *rng, dwc_dtype dtype, dwc_layout layout, kerne
                 int64_t column = x * p->sw - k->geometry.pad_left + b * p->dw;                                         \
                 if (row < 0 || row >= p->h || column < 0 || column >= p->w)                                            \
                     continue;                                                                                          \
-                int64_t at = (row * p->w + column) * p->c + channel / p->m;                                            \
+                int64_t at = p->layout == DWC_NHWC ? (row * p->w + column) * p->c + channel / p->m                     \
+                                                   : (channel / p->m * p->h + row) * p->w + column;                    \
                 type v = (type)dwt_get(p->dtype, in, at);                                                              \
                 type w = (type)dwt_get(p->dtype, filter, (a * p->kw + b) * p->c * p->m + channel);                     \
                 volatile type product = v * w;                                                                         \
@@ -170,40 +197,30 @@ static void check_case(const kernel_case *k, dwt_rng *rng, dwt_guard_side side) 
     dwt_guard_read_only(&packed);
     dwt_guard_read_only(&bias);
 
-    dwci_direct_args args = {.h = p->h,
-                             .w = p->w,
-                             .c = p->c,
-                             .kh = p->kh,
-                             .kw = p->kw,
-                             .m = p->m,
-                             .sh = p->sh,
-                             .sw = p->sw,
-                             .dh = p->dh,
-                             .dw = p->dw,
-                             .oh = g->oh,
-                             .ow = g->ow,
-                             .oc = g->oc,
-                             .top = g->pad_top,
-                             .left = g->pad_left,
-                             .filter = packed.data,
-                             .bias = p->bias ? bias.data : NULL,
-                             .clamp = (int)p->activation};
+    dwci_direct_args args = arguments_of(k);
+    args.filter = packed.data;
+    args.bias = p->bias ? bias.data : NULL;
     /* Two calls, cut at a random row or vector of channels, with random parameters. */
-    args.rows = (int)dwt_between(rng, 0, 4);
+    args.rows = (int)dwt_between(rng, 0, p->layout == DWC_NHWC ? 4 : 7);
     args.columns = (int)dwt_between(rng, 0, 7);
     args.block = dwt_between(rng, 0, 3);
     args.stage_rows = dwt_chance(rng, 1, 2) ? dwt_between(rng, 1, 6) : 0;
     args.prefetch = dwt_between(rng, 0, 2);
     const int64_t stage_rows = args.stage_rows * p->sh + p->kh < p->h ? args.stage_rows * p->sh + p->kh : p->h;
     const int64_t stage_row = dwci_stage_row(dwci_stage_pixel(p->c, lanes), p->w);
-    dwt_guard_map(&scratch, ((size_t)(stage_rows * stage_row) * element + 63) / 64 * 64, side, 64, 0);
+    const dwci_nchw_stage stage = dwci_nchw_stage_of(&args, lanes);
+    const size_t scratch_bytes = p->layout == DWC_NHWC ? (size_t)(stage_rows * stage_row) * element
+                                                       : (size_t)dwci_nchw_scratch(&args, &stage, lanes) * accumulator;
+    dwt_guard_map(&scratch, (scratch_bytes + 63) / 64 * 64, side, 64, 0);
     args.scratch = scratch.data;
-    const size_t stream_bytes = (size_t)dwci_stream_bytes(g->ow * g->oc * (int64_t)element);
+    const size_t stream_bytes =
+        (size_t)dwci_stream_bytes(g->ow * (p->layout == DWC_NHWC ? g->oc : 1) * (int64_t)element);
     dwt_guard_map(&stream, (stream_bytes + 63) / 64 * 64, side, 64, 0);
     args.stream = dwt_chance(rng, 1, 2) ? stream.data : NULL;
-    dwci_direct_part parts[] = {{0, g->oh, 0, vectors}, {0, g->oh, 0, vectors}};
-    if (p->layout == DWC_NHWC && dwt_chance(rng, 1, 2))
-        parts[0].v0 = parts[1].v1 = dwt_between(rng, 0, vectors);
+    const int64_t units = p->layout == DWC_NHWC ? vectors : p->c;
+    dwci_direct_part parts[] = {{0, g->oh, 0, units}, {0, g->oh, 0, units}};
+    if (dwt_chance(rng, 1, 2))
+        parts[0].v0 = parts[1].v1 = dwt_between(rng, 0, units);
     else
         parts[0].y0 = parts[1].y1 = dwt_between(rng, 0, g->oh);
     k->kernel->run(&args, in.data, out.data, &parts[0]);
@@ -236,10 +253,10 @@ static void check_case(const kernel_case *k, dwt_rng *rng, dwt_guard_side side) 
     free(filter);
 }
 
-static void check_list(const dwci_kern_table *table, dwc_dtype dtype, dwc_layout layout, const dwci_direct_kernel *list,
-                       int count) {
-    assert_true(count > 0);
-    for (int i = 0; i < count; i++) {
+static void check_list(const dwci_kern_table *table, dwc_dtype dtype, dwc_layout layout,
+                       const dwci_direct_kernel *list) {
+    assert_non_null(list->name);
+    for (int i = 0; list[i].name; i++) {
         kernel_case k = {.table = table, .kernel = &list[i]};
         dwt_rng rng = {dwt_args.seed ^ (uint64_t)(i * 1000 + (int)dtype * 10 + (int)layout)};
         for (int64_t c = 0; c < cases_per_instance; c++) {
@@ -259,8 +276,8 @@ static void test_every_instance(void **state) {
         assert_string_equal(table->name, dwc_isa_name(isas[i]));
         for (int t = 0; t < DWCI_KERN_ELEMENTS; t++) {
             const dwci_kern_element *e = table->element[t];
-            check_list(table, dwt_dtypes[t], DWC_NHWC, e->direct_nhwc, e->direct_nhwc_count);
-            check_list(table, dwt_dtypes[t], DWC_NCHW, e->direct_nchw, e->direct_nchw_count);
+            check_list(table, dwt_dtypes[t], DWC_NHWC, e->direct_nhwc);
+            check_list(table, dwt_dtypes[t], DWC_NCHW, table->nchw[t]->direct);
         }
     }
 }
@@ -271,12 +288,14 @@ static void test_last_instance_serves_all(void **state) {
     dwc_isa isas[3];
     for (int i = 0, tables = dwt_isas(isas); i < tables; i++)
         for (int t = 0; t < DWCI_KERN_ELEMENTS; t++) {
-            const dwci_kern_element *e = dwci_kern_table_for(isas[i])->element[t];
-            const dwci_direct_kernel last[] = {e->direct_nhwc[e->direct_nhwc_count - 1],
-                                               e->direct_nchw[e->direct_nchw_count - 1]};
-            for (int j = 0; j < 2; j++)
-                assert_true(last[j].kh == 0 && last[j].kw == 0 && last[j].sh == 0 && last[j].sw == 0 &&
-                            last[j].m == 0 && last[j].channels == DWCI_ANY_CHANNELS);
+            const dwci_kern_table *table = dwci_kern_table_for(isas[i]);
+            const dwci_direct_kernel *last[] = {table->element[t]->direct_nhwc, table->nchw[t]->direct};
+            for (int j = 0; j < 2; j++) {
+                while (last[j][1].name)
+                    last[j]++;
+                assert_true(last[j]->kh == 0 && last[j]->kw == 0 && last[j]->sh == 0 && last[j]->sw == 0 &&
+                            last[j]->m == 0 && last[j]->channels == DWCI_ANY_CHANNELS);
+            }
         }
 }
 

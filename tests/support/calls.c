@@ -113,6 +113,11 @@ dwt_call dwt_call_get(int index) {
     return call;
 }
 
+/* Must the algorithm compute every problem? */
+static int serves_all(const char *algo) {
+    return strcmp(algo, "reference") == 0 || strcmp(algo, "direct") == 0 || strcmp(algo, "auto") == 0;
+}
+
 dwc_plan *dwt_plan(const dwt_call *call, const dwc_problem *problem) {
     dwc_plan_options options;
     dwc_plan *plan = NULL;
@@ -121,7 +126,7 @@ dwc_plan *dwt_plan(const dwt_call *call, const dwc_problem *problem) {
     options.algo = call->algo;
     options.threads = call->threads;
     dwc_status status = dwc_plan_create(dwt_context(call->isa), problem, &options, &plan, &error);
-    if (status == DWC_NOT_APPLICABLE && !dwt_sums_in_order(call->algo) && strcmp(call->algo, "auto") != 0)
+    if (status == DWC_NOT_APPLICABLE && !serves_all(call->algo))
         return NULL;
     dwt_ok(status, &error, "dwc_plan_create");
     return plan;

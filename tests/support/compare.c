@@ -10,7 +10,7 @@
 #include "numbers.h"
 
 int dwt_sums_in_order(const char *algo) {
-    return strcmp(algo, "reference") == 0 || strcmp(algo, "direct") == 0;
+    return strcmp(algo, "reference") == 0 || strcmp(algo, "direct") == 0 || strcmp(algo, "direct_transposed") == 0;
 }
 
 int dwt_sums_products(const char *algo) {

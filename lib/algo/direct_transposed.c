@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* direct_transposed: NCHW by way of direct's NHWC kernels, see transposed.h. Pays on small images and with strides. */
+#include "algo/transposed.h"
+
+/* Those of direct. */
+static const char *const param_names[] = {"rows", "columns", "block", "stage", "prefetch", "nontemporal", NULL};
+
+DWCI_TRANSPOSED(direct, 1, true, param_names, "direct by vectors of channels transposed to NHWC; NCHW")
