@@ -59,7 +59,7 @@ static const cli_option table[] = {
     {"--algo", "auto|NAME", "algorithm; 'dwconv info --algos' lists them [auto]", option_text, AT(algo)},
     OPTIONS_WISDOM(offsetof(conv_options, wisdom)),
     OPTIONS_LIMITS(offsetof(conv_options, limits)),
-    {"--isa", "NAME", "use no better instruction set than this: baseline,\navx2, avx512, best [best]", option_isa,
+    {"--isa", "NAME", "use no better instruction set than this: baseline,\navx2, avx512, neon, best [best]", option_isa,
      AT(isa)},
     {"--threads", "N", "threads [one per core]", option_integer, AT(threads), .minimum = 1, .maximum = DWC_MAX_THREADS},
     {"--io-threads", "N", "threads that read, and as many that write [4]", option_integer, AT(io_threads), .minimum = 1,

@@ -45,7 +45,7 @@ static const struct {
     const char *name, *meaning;
 } variables[] = {
     {"DWC_BIND", "1: threads stay on their cores"},
-    {"DWC_ISA", "best instruction set to use: baseline, avx2, avx512, best"},
+    {"DWC_ISA", "best instruction set to use: baseline, avx2, avx512, neon, best"},
     {"DWC_THREADS", "number of threads"},
     {"DWC_VERBOSE", "what to report: plan, dispatch, tune, mpi, all"},
     {"DWC_WISDOM", "the file of tuning records"},
@@ -59,11 +59,12 @@ static json_t *describe_program(void) {
     return json_pack("{s:s, s:s}", "version", dwc_version(), "build", dwc_build_info());
 }
 
-/* Names of the instruction sets up to the best the CPU has. */
+/* Names of the instruction sets up to the best the CPU has, without those of other machine kinds. */
 static json_t *describe_sets(dwc_isa best) {
     json_t *names = json_array();
     for (int isa = DWC_ISA_BASELINE; isa <= (int)best; isa++)
-        json_array_append_new(names, json_string(dwc_isa_name((dwc_isa)isa)));
+        if (dwc_isa_built((dwc_isa)isa))
+            json_array_append_new(names, json_string(dwc_isa_name((dwc_isa)isa)));
     return names;
 }
 

@@ -159,11 +159,19 @@ DWC_API void dwc_convert_from_f64(dwc_dtype dtype, const double *from, void *to,
 
 /* ---- context ----------------------------------------------------------------------------------------------------- */
 
-/* Instruction sets, a later one includes the earlier ones of the same machine kind. */
-typedef enum dwc_isa { DWC_ISA_BASELINE = 1, DWC_ISA_AVX2 = 2, DWC_ISA_AVX512 = 3, DWC_ISA_BEST = 99 } dwc_isa;
+/* Instruction sets, a later one includes the earlier ones of the same machine kind. Baseline: plain vectors, without
+ * fused multiply-add, on any machine kind; AVX2 and AVX-512: x86-64; NEON: AArch64. */
+typedef enum dwc_isa {
+    DWC_ISA_BASELINE = 1,
+    DWC_ISA_AVX2 = 2,
+    DWC_ISA_AVX512 = 3,
+    DWC_ISA_NEON = 4,
+    DWC_ISA_BEST = 99
+} dwc_isa;
 
 DWC_API const char *dwc_isa_name(dwc_isa isa);
-DWC_API dwc_isa dwc_isa_parse(const char *name); /* "baseline" "avx2" "avx512" "best"; 0 for an unknown name */
+DWC_API dwc_isa dwc_isa_parse(const char *name); /* "baseline" "avx2" "avx512" "neon" "best"; 0 for an unknown name */
+DWC_API int dwc_isa_built(dwc_isa isa);          /* are there kernels for it? not for sets of other machine kinds */
 
 /* Log topics, a bit mask. */
 enum { DWC_LOG_PLAN = 1, DWC_LOG_DISPATCH = 2, DWC_LOG_TUNE = 4, DWC_LOG_MPI = 8, DWC_LOG_ALL = 15 };
@@ -271,9 +279,9 @@ DWC_API void dwc_context_destroy(dwc_context *context);
 /* The machine as planning sees it. Sizes in bytes, 0 where unknown. The source "sysfs" (no hwloc) counts hardware
  * threads as cores and one NUMA node. */
 typedef struct dwc_machine {
-    char vendor[16];   /* "AuthenticAMD"; "unknown" */
+    char vendor[16];   /* "AuthenticAMD"; "ARM0x41", by the implementer's number; "unknown" */
     char cpu[64];      /* brand text */
-    int family, model; /* x86 cpuid; 0 elsewhere */
+    int family, model; /* x86 cpuid; AArch64: variant and part number of MIDR_EL1; 0 elsewhere */
     int cores;         /* physical cores of the machine */
     int usable_cores;  /* cores this process may run on */
     int numa_nodes;
@@ -409,9 +417,9 @@ DWC_API dwc_status dwc_plan_first_touch(const dwc_plan *plan, void *input, void 
  * and takes no lock (the thread runtime's first parallel region, bound threads, and OpenBLAS inside im2col_gemm
  * excepted). For one algorithm and its parameters (which "auto" chooses by the image, by whether the batch stays in
  * the caches, and by the wisdom) the bits of the output depend on neither threads, n, an image's place in the batch
- * nor addresses, and for `direct` not on which instruction set with fused multiply-add is in use (AVX2, AVX-512); NaN
- * payloads aside, and provided that the caller's floating-point environment is the default one, in which the worker
- * threads run.
+ * nor addresses, and for `direct` not on which instruction set with fused multiply-add is in use (AVX2, AVX-512,
+ * NEON); signs and payloads of NaN aside, and provided that the caller's floating-point environment is the default one,
+ * in which the worker threads run.
  * DWC_INVALID_ARGUMENT: a null pointer, or an output that overlaps another tensor, packed filter or workspace. */
 DWC_API dwc_status dwc_plan_execute(const dwc_plan *plan, const void *input, const void *packed, const void *bias,
                                     void *output, void *workspace, dwc_error *error);

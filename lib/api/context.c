@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/machine.h"
 #include "core/memory.h"
+#include "core/registry.h"
 
 const char *dwc_version(void) {
     return DWC_VERSION_STRING;
@@ -49,7 +50,8 @@ dwc_status dwc_context_create(const dwc_context_options *options, dwc_context **
                         .wisdom = o->wisdom};
     if ((status = dwci_machine_describe(o->topology, &made.machine, error)))
         return status;
-    made.machine.isa = o->max_isa < made.machine.best_isa ? o->max_isa : made.machine.best_isa;
+    const dwc_isa cap = o->max_isa < made.machine.best_isa ? o->max_isa : made.machine.best_isa;
+    made.machine.isa = dwc_isa_parse(dwci_kern_table_for(cap)->name);
     made.threads = o->threads ? o->threads : made.machine.usable_cores;
     if (made.threads > DWC_MAX_THREADS)
         made.threads = DWC_MAX_THREADS;

@@ -3,7 +3,8 @@
 #include "core/cost.h"
 
 /* float32 operations per second and core, rounded down from what such cores sustain at about 3 GHz. */
-static const double typical_peak[] = {[DWC_ISA_BASELINE] = 25e9, [DWC_ISA_AVX2] = 90e9, [DWC_ISA_AVX512] = 110e9};
+static const double typical_peak[] = {
+    [DWC_ISA_BASELINE] = 25e9, [DWC_ISA_AVX2] = 90e9, [DWC_ISA_AVX512] = 110e9, [DWC_ISA_NEON] = 45e9};
 
 enum { THREAD_START_NS = 3000, WORTH_A_THREAD_NS = 25000 };
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CPU identification by cpuid and xgetbv (the compilers' own __builtin_cpu_supports differ in the names they know).
- * Bits: Intel's Software Developer's Manual, volume 2, CPUID leaves 0, 1, 7 and 0x80000002. */
+/* CPU identification. x86-64: by cpuid and xgetbv (the compilers' own __builtin_cpu_supports differ in the names they
+ * know). Bits: Intel's Software Developer's Manual, volume 2, CPUID leaves 0, 1, 7 and 0x80000002. AArch64: NEON and
+ * its fused multiply-add are always there; MIDR_EL1 (Arm Architecture Reference Manual) tells one core from another. */
 #include "core/cpu.h"
 
 #include <stdio.h>
 #include <string.h>
 
 static const char *const isa_names[] = {
-    [DWC_ISA_BASELINE] = "baseline", [DWC_ISA_AVX2] = "avx2", [DWC_ISA_AVX512] = "avx512", [DWC_ISA_BEST] = "best"};
+    [DWC_ISA_BASELINE] = "baseline", [DWC_ISA_AVX2] = "avx2", [DWC_ISA_AVX512] = "avx512", [DWC_ISA_NEON] = "neon",
+    [DWC_ISA_BEST] = "best"};
 
 const char *dwc_isa_name(dwc_isa isa) {
     return (unsigned)isa < sizeof isa_names / sizeof *isa_names && isa_names[isa] ? isa_names[isa] : "?";
@@ -83,6 +85,36 @@ void dwci_cpu_identify(dwc_machine *machine) {
         if (has(saved, XCR0_AVX512) &&
             has(leaf7_b, LEAF7_EBX_AVX512F | LEAF7_EBX_AVX512DQ | LEAF7_EBX_AVX512BW | LEAF7_EBX_AVX512VL))
             machine->best_isa = DWC_ISA_AVX512;
+    }
+}
+
+#elif defined(__aarch64__)
+
+#if defined(__linux__)
+#include <sys/auxv.h>
+
+enum { HWCAP_MIDR = 1 << 11 }; /* HWCAP_CPUID: the kernel lets programs read identification registers */
+
+static uint64_t midr_el1(void) {
+    uint64_t value = 0;
+    if (getauxval(AT_HWCAP) & HWCAP_MIDR)
+        __asm__("mrs %0, MIDR_EL1" : "=r"(value));
+    return value;
+}
+#else
+static uint64_t midr_el1(void) {
+    return 0;
+}
+#endif
+
+void dwci_cpu_identify(dwc_machine *machine) {
+    const uint64_t midr = midr_el1();
+    machine->best_isa = DWC_ISA_NEON;
+    snprintf(machine->vendor, sizeof machine->vendor, "unknown");
+    if (midr) {
+        snprintf(machine->vendor, sizeof machine->vendor, "ARM0x%02x", (unsigned)(midr >> 24 & 255));
+        machine->family = (int)(midr >> 20 & 15);
+        machine->model = (int)(midr >> 4 & 4095);
     }
 }
 

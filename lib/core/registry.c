@@ -32,6 +32,10 @@ const dwci_kern_table *dwci_kern_table_for(dwc_isa isa) {
     return best;
 }
 
+int dwc_isa_built(dwc_isa isa) {
+    return isa >= DWC_ISA_BASELINE && dwc_isa_parse(dwci_kern_table_for(isa)->name) == isa;
+}
+
 int dwc_algo_count(void) {
     return dwci_algo_count;
 }

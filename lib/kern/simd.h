@@ -21,6 +21,8 @@
 #include <string.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(DWC_NEON)
+#include <arm_neon.h>
 #endif
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
@@ -75,6 +77,14 @@ typedef elem_t evec_anywhere __attribute__((vector_size(LANES * sizeof(elem_t)),
 #define REGISTERS 16
 #endif
 
+/* Registers that a tile takes beside its sums and the filter vectors it keeps: for a pixel, and where memory is no
+ * operand for another filter vector; PERMUTED: to put a pixel's lanes in place. */
+#if defined(__x86_64__)
+#define REGISTERS_BESIDE(PERMUTED) 1
+#else
+#define REGISTERS_BESIDE(PERMUTED) (2 + 3 * (PERMUTED))
+#endif
+
 /* Holds a value in a register, as it is, at this point of the program. Compilers left alone undo the order of loads and
  * multiply-adds that the kernels spell out: they keep all loads of a tile alive at once and spill. */
 #if defined(__AVX512F__)
@@ -120,6 +130,8 @@ ALWAYS_INLINE vec v_select(lanes part, vec inside, vec outside) {
     return (vec)_mm512_mask_mov_pd((__m512d)outside, (__mmask8)part.mask, (__m512d)inside);
 #elif defined(__AVX512F__)
     return (vec)_mm512_mask_mov_ps((__m512)outside, part.mask, (__m512)inside);
+#elif defined(DWC_NEON)
+    return (vec)vbslq_u8((uint8x16_t)part.mask, (uint8x16_t)inside, (uint8x16_t)outside);
 #else
     return (vec)(((ivec)inside & part.mask) | ((ivec)outside & ~part.mask));
 #endif
@@ -199,6 +211,8 @@ ALWAYS_INLINE vec v_widen(evec e) {
     return (vec)_mm512_cvtph_ps((__m256i)e);
 #elif defined(DWC_ELEMENT_F16) && defined(__AVX2__)
     return (vec)_mm256_cvtph_ps((__m128i)e);
+#elif defined(DWC_ELEMENT_F16) && defined(DWC_NEON)
+    return (vec)vcvt_f32_f16((float16x4_t)e);
 #elif defined(DWC_ELEMENT_F16)
     uvec half = __builtin_convertvector(e, uvec);
     vec value = (vec)((half & 0x7fff) << 13) * 0x1p112f; /* see dwci_f16_to_f32 */
@@ -222,6 +236,8 @@ ALWAYS_INLINE evec v_narrow(vec v) {
     return (evec)_mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 #elif defined(DWC_ELEMENT_F16) && defined(__AVX2__)
     return (evec)_mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#elif defined(DWC_ELEMENT_F16) && defined(DWC_NEON)
+    return (evec)vcvt_f16_f32((float32x4_t)v);
 #elif defined(DWC_ELEMENT_F16)
     acc_t from[LANES];
     uint16_t to[LANES];
@@ -337,6 +353,10 @@ ALWAYS_INLINE vec v_multiply_add(vec a, vec x, vec w) {
     return (vec)_mm256_fmadd_pd((__m256d)x, (__m256d)w, (__m256d)a);
 #elif defined(__FMA__)
     return (vec)_mm256_fmadd_ps((__m256)x, (__m256)w, (__m256)a);
+#elif defined(DWC_NEON) && defined(DOUBLE)
+    return (vec)vfmaq_f64((float64x2_t)a, (float64x2_t)x, (float64x2_t)w);
+#elif defined(DWC_NEON)
+    return (vec)vfmaq_f32((float32x4_t)a, (float32x4_t)x, (float32x4_t)w);
 #else
     return a + x * w;
 #endif
@@ -344,8 +364,14 @@ ALWAYS_INLINE vec v_multiply_add(vec a, vec x, vec w) {
 
 /* *sum = *sum + x*w, in place. */
 ALWAYS_INLINE void v_accumulate(vec *sum, vec x, vec w) {
+#if defined(DWC_NEON) && defined(DOUBLE)
+    __asm__("fmla %0.2d, %1.2d, %2.2d" : "+w"(*sum) : "w"(x), "w"(w));
+#elif defined(DWC_NEON) /* Left to gcc, sums wander between registers from one fmla to the next. */
+    __asm__("fmla %0.4s, %1.4s, %2.4s" : "+w"(*sum) : "w"(x), "w"(w));
+#else
     *sum = v_multiply_add(*sum, x, w);
     PIN_VECTOR(*sum);
+#endif
 }
 
 /* The same with x in a register: compilers like to overwrite x and copy it first. */
@@ -372,6 +398,8 @@ ALWAYS_INLINE vec v_zero(void) {
     __asm__ volatile("vxorps %0, %0, %0" : "=x"(zero));
 #elif defined(__x86_64__)
     __asm__ volatile("xorps %0, %0" : "=x"(zero));
+#elif defined(__aarch64__)
+    __asm__ volatile("movi %0.2d, #0" : "=w"(zero));
 #else
     zero = (vec){0};
 #endif
@@ -418,6 +446,18 @@ ALWAYS_INLINE void v_transpose(vec *v) {
         UNROLL for (int i = 0; i < LANES; i++) v[i] = shuffled[i];
     }
 }
+#if defined(DWC_NEON)
+/* Lane i of the result is lane index[i] of v. */
+ALWAYS_INLINE vec neon_permute(vec v, ivec index) {
+    uint8x16_t first, byte; /* of the lane that a byte of the result belongs to, and the byte's place in its lane */
+    for (int i = 0; i < 16; i++) {
+        first[i] = (uint8_t)(i / sizeof(acc_t) * sizeof(acc_t));
+        byte[i] = i % sizeof(acc_t);
+    }
+    const uint8x16_t from = vqtbl1q_u8((uint8x16_t)(index * (lane_t)sizeof(acc_t)), first) + byte;
+    return (vec)vqtbl1q_u8((uint8x16_t)v, from);
+}
+#endif
 
 /* Lane i comes from p[index[i]], widened; all indices are less than WINDOW, and p[0..WINDOW-1] is read. */
 enum { WINDOW = LANES > 2 ? LANES / 2 : LANES }; /* dwci_window */
@@ -437,6 +477,14 @@ ALWAYS_INLINE vec v_load_window(const elem_t *p, ivec index) {
     return (vec)_mm256_permutevar_ps((__m256)v_widen((evec)_mm_set1_epi64x(window)), (__m256i)index);
 #elif defined(__AVX2__)
     return (vec)_mm256_permutevar_ps(_mm256_broadcast_ps((const __m128 *)p), (__m256i)index);
+#elif defined(DWC_NEON) && defined(DOUBLE)
+    return neon_permute(e_load(p), index);
+#elif defined(DWC_NEON) && HALF
+    uint32_t window;
+    memcpy(&window, p, sizeof window);
+    return neon_permute(v_widen((evec)vcreate_u16(window)), index);
+#elif defined(DWC_NEON)
+    return neon_permute((vec)vcombine_f32(vld1_f32(p), vcreate_f32(0)), index);
 #else
     evec e;
     for (int i = 0; i < LANES; i++)
@@ -494,7 +542,13 @@ ALWAYS_INLINE vec v_clamp(vec v, int clamp) {
     static const acc_t most = 6;
     if (clamp == DWCI_CLAMP_NONE)
         return v;
+#if defined(DWC_NEON) && defined(DOUBLE)
+    v = (vec)vmaxq_f64((float64x2_t)v, (float64x2_t)v_zero());
+#elif defined(DWC_NEON)
+    v = (vec)vmaxq_f32((float32x4_t)v, (float32x4_t)v_zero());
+#else
     v = (vec)((ivec)v & ~(ivec)(v <= v_zero()));
+#endif
     if (clamp == DWCI_CLAMP_RELU6) {
         const acc_t *p = &most;
         PIN_INTEGER(p);

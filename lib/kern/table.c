@@ -18,9 +18,7 @@ extern const dwci_winograd_kernel DWCI_KERN_SYMBOL(winograd_f16)[], DWCI_KERN_SY
 
 const dwci_kern_table TABLE(DWC_ISA) = {
     .name = TEXT(DWC_ISA),
-#if defined(__FMA__)
-    .fused = 1,
-#endif
+    .fused = FUSED,
     .element = {&DWCI_KERN_SYMBOL(f16), &DWCI_KERN_SYMBOL(bf16), &DWCI_KERN_SYMBOL(f32), &DWCI_KERN_SYMBOL(f64)},
     .nchw = {&DWCI_KERN_SYMBOL(nchw_f16), &DWCI_KERN_SYMBOL(nchw_bf16), &DWCI_KERN_SYMBOL(nchw_f32),
              &DWCI_KERN_SYMBOL(nchw_f64)},

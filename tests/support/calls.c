@@ -10,7 +10,7 @@
 
 #include "harness.h"
 
-static dwc_context *contexts[DWC_ISA_AVX512 + 1];
+static dwc_context *contexts[DWC_ISA_NEON + 1];
 
 void *dwt_elements(dwc_dtype dtype, int64_t count) {
     void *memory = calloc((size_t)count * dwc_dtype_bytes(dtype) + (count == 0), 1);
@@ -69,7 +69,7 @@ dwc_context *dwt_context(dwc_isa cap) {
 }
 
 void dwt_end(void) {
-    for (int i = 0; i <= DWC_ISA_AVX512; i++) {
+    for (int i = 0; i <= DWC_ISA_NEON; i++) {
         dwc_context_destroy(contexts[i]);
         contexts[i] = NULL;
     }
@@ -78,8 +78,9 @@ void dwt_end(void) {
 int dwt_isas(dwc_isa isas[3]) {
     dwc_isa best = dwc_context_machine(dwt_context(DWC_ISA_BASELINE))->best_isa;
     int count = 0;
-    for (int isa = DWC_ISA_BASELINE; isa <= DWC_ISA_AVX512 && isa <= (int)best; isa++)
-        isas[count++] = (dwc_isa)isa;
+    for (int isa = DWC_ISA_BASELINE; isa <= (int)best; isa++)
+        if (dwc_isa_built((dwc_isa)isa))
+            isas[count++] = (dwc_isa)isa;
     return count;
 }
 
