@@ -71,7 +71,7 @@ typedef acc_t vec_anywhere __attribute__((vector_size(VECTOR_BYTES), aligned(siz
 typedef elem_t evec_anywhere __attribute__((vector_size(LANES * sizeof(elem_t)), aligned(sizeof(elem_t)), may_alias));
 
 /* Vector registers of the instruction set. */
-#if defined(__AVX512F__) || defined(__aarch64__)
+#if (defined(__AVX512F__) || defined(__aarch64__)) && !defined(DWC_FEW_INSTANCES)
 #define REGISTERS 32
 #else
 #define REGISTERS 16

@@ -4,7 +4,7 @@
  *     names           DWCI_KERN_SYMBOL(f32) is dwci_kern_avx2_f32 in the one with DWC_ISA=avx2 (from the build)
  *     FUSED           the set has fused multiply-add, and kernels use it
  *     ALL_INSTANCES   also instances that others can stand in for; not in the baseline, nor with DWC_FEW_INSTANCES, for
- *                     builds that must be quick */
+ *                     builds that must be quick, where tiles are small as well */
 #ifndef DWC_KERN_SYMBOL_H
 #define DWC_KERN_SYMBOL_H
 

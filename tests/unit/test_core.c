@@ -175,6 +175,8 @@ static void test_registries(void **state) {
     assert_int_equal(dwc_algo_get(0).automatic, 1);
     assert_string_equal(dwc_algo_get(-1).name, "");
     assert_string_equal(dwci_kern_table_for(DWC_ISA_BASELINE)->name, "baseline");
+    assert_true(dwc_isa_built(DWC_ISA_BASELINE) && !dwc_isa_built(DWC_ISA_BEST) && !dwc_isa_built((dwc_isa)0));
+    assert_false(dwc_isa_built(DWC_ISA_AVX2) && dwc_isa_built(DWC_ISA_NEON));
     assert_int_equal(dwc_isa_parse("best"), DWC_ISA_BEST);
     assert_int_equal(dwc_isa_parse("mmx"), 0);
 }

@@ -32,6 +32,15 @@ static void test_this_machine(void **state) {
     assert_int_equal(create(NULL, DWC_ISA_BASELINE, &context, &error), DWC_OK);
     assert_int_equal(dwc_context_machine(context)->isa, DWC_ISA_BASELINE);
     dwc_context_destroy(context);
+    /* Caps of any machine kind: what is used has kernels here. */
+    for (int cap = DWC_ISA_BASELINE; cap <= DWC_ISA_NEON; cap++) {
+        assert_int_equal(create(NULL, (dwc_isa)cap, &context, &error), DWC_OK);
+        const dwc_isa isa = dwc_context_machine(context)->isa;
+        assert_true(dwc_isa_built(isa) && isa <= dwc_context_machine(context)->best_isa);
+        assert_true(isa == (dwc_isa)cap || !dwc_isa_built((dwc_isa)cap) ||
+                    isa == dwc_context_machine(context)->best_isa);
+        dwc_context_destroy(context);
+    }
 }
 
 static void test_fake_machines(void **state) {
