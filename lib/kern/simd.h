@@ -71,7 +71,7 @@ typedef acc_t vec_anywhere __attribute__((vector_size(VECTOR_BYTES), aligned(siz
 typedef elem_t evec_anywhere __attribute__((vector_size(LANES * sizeof(elem_t)), aligned(sizeof(elem_t)), may_alias));
 
 /* Vector registers of the instruction set. */
-#if (defined(__AVX512F__) || defined(__aarch64__)) && !defined(DWC_FEW_INSTANCES)
+#if defined(__AVX512F__) || defined(__aarch64__)
 #define REGISTERS 32
 #else
 #define REGISTERS 16
@@ -406,46 +406,6 @@ ALWAYS_INLINE vec v_zero(void) {
     return zero;
 }
 
-/* Halves of two vectors in turn, and every second lane of two vectors. */
-#if defined(__clang__)
-#define V_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-#define V_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (ivec){__VA_ARGS__})
-#endif
-#if VECTOR_BYTES == 64 && !defined(DOUBLE)
-#define ZIP_LOW(a, b) V_SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
-#define ZIP_HIGH(a, b) V_SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
-#define V_EVEN(a, b) V_SHUFFLE(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
-#define V_ODD(a, b) V_SHUFFLE(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)
-#elif VECTOR_BYTES == 64 || (VECTOR_BYTES == 32 && !defined(DOUBLE))
-#define ZIP_LOW(a, b) V_SHUFFLE(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
-#define ZIP_HIGH(a, b) V_SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
-#define V_EVEN(a, b) V_IN_TURN(V_SHUFFLE(a, b, 0, 2, 8, 10, 4, 6, 12, 14))
-#define V_ODD(a, b) V_IN_TURN(V_SHUFFLE(a, b, 1, 3, 9, 11, 5, 7, 13, 15))
-#define V_IN_TURN(a) V_SHUFFLE(a, a, 0, 1, 4, 5, 2, 3, 6, 7)
-#elif VECTOR_BYTES == 32 || !defined(DOUBLE)
-#define ZIP_LOW(a, b) V_SHUFFLE(a, b, 0, 4, 1, 5)
-#define ZIP_HIGH(a, b) V_SHUFFLE(a, b, 2, 6, 3, 7)
-#define V_EVEN(a, b) V_SHUFFLE(a, b, 0, 2, 4, 6)
-#define V_ODD(a, b) V_SHUFFLE(a, b, 1, 3, 5, 7)
-#else
-#define ZIP_LOW(a, b) V_SHUFFLE(a, b, 0, 2)
-#define ZIP_HIGH(a, b) V_SHUFFLE(a, b, 1, 3)
-#define V_EVEN ZIP_LOW
-#define V_ODD ZIP_HIGH
-#endif
-
-/* Rows become columns: log2(LANES) perfect shuffles. */
-ALWAYS_INLINE void v_transpose(vec *v) {
-    vec shuffled[LANES];
-    UNROLL for (int stage = 1; stage < LANES; stage *= 2) {
-        UNROLL for (int i = 0; i < LANES / 2; i++) {
-            shuffled[2 * i] = ZIP_LOW(v[i], v[i + LANES / 2]);
-            shuffled[2 * i + 1] = ZIP_HIGH(v[i], v[i + LANES / 2]);
-        }
-        UNROLL for (int i = 0; i < LANES; i++) v[i] = shuffled[i];
-    }
-}
 #if defined(DWC_NEON)
 /* Lane i of the result is lane index[i] of v. */
 ALWAYS_INLINE vec neon_permute(vec v, ivec index) {
