@@ -20,7 +20,7 @@ while (($# > 0)); do
     case $1 in
     -h | --help) options+=(--help) ;;
     --quick) options+=("$1"); quick=1 ;;
-    --report-only) options+=("$1") ;;
+    --report-only | --repeat-busy) options+=("$1") ;;
     --*=*) options+=("$1"); [[ $1 != --peers=* ]] || peers=${1#*=} ;;
     --*)
         (($# > 1)) || { echo "peers: $1 needs a value" >&2; exit 2; }

@@ -6,9 +6,9 @@
     run, output = made(x, y)            run() computes from x; then output() is the result, of y's shape and type
 
 y is where a library writes that takes a place for its output; others allocate theirs, and the last one of each (x, y)
-is kept alive, as y is. Where a library has several ways that could be its best, they are `variants`, and measure.py takes
-the fastest. Every library has the filter as a constant and, where it does that, in its own packed form. This module
-imports no peer at its top: the harness reads the classes' facts with any Python.
+is kept alive, as y is. Where a library has several ways that could be its best, they are `variants`, and measure.py
+takes the fastest. Every library has the filter as a constant and, where it does that, in its own packed form. This
+module imports no peer at its top: the harness reads the classes' facts with any Python.
 """
 
 import ctypes
@@ -121,8 +121,8 @@ class Ours(Shim):
 class OneDnn(Shim):
     name, title = "onednn", "oneDNN (Debian)"
     given = (
-        "C interface; filter in the form it asks for; in the caller's layout throughout, or with reorders around the "
-        "layout that it prefers, whichever is faster"
+        "C interface; filter in the form it asks for; in the caller's layout throughout, or with reorders around "
+        "the layout that it prefers, whichever is faster"
     )
     variants = ("in place", "reorders")
 
@@ -133,8 +133,8 @@ class OneDnn(Shim):
 class Torch(Peer):
     name, title = "pytorch", "PyTorch (Debian)"
     given = (
-        "inference mode; eager conv2d, or scripted, frozen and optimized for inference, whichever is faster; NHWC by "
-        "channels_last; padding that is not symmetric by a copy, as it knows no other"
+        "inference mode; eager conv2d, or scripted, frozen and optimized for inference, whichever is faster; NHWC"
+        " by channels_last; padding that is not symmetric by a copy, as it knows no other"
     )
     dtypes = ("f32", "f64", "bf16", "f16")
     variants = ("eager", "frozen")
@@ -225,9 +225,8 @@ class Torch(Peer):
 class OnnxRuntime(Peer):
     name, title = "onnxruntime", "ONNX Runtime"
     given = (
-        "a graph of one Conv, bound to input and output; with all optimizations (channels in blocks), or "
-        "those that keep "
-        "the layout, whichever is faster"
+        "a graph of one Conv, bound to input and output; with all optimizations (channels in blocks), or those "
+        "that keep the layout, whichever is faster"
     )
     layouts = ("nchw",)
     dtypes = ("f32", "f64", "f16")
@@ -285,12 +284,12 @@ class OnnxRuntime(Peer):
 class OpenVino(Peer):
     name, title = "openvino", "OpenVINO"
     given = (
-        "a compiled model of one GroupConvolution with tensors of the caller set; latency hint, one stream; "
-        "NHWC by its "
-        "pre- and postprocessor"
+        "a compiled model of one GroupConvolution with tensors of the caller set; latency hint, one stream; NHWC "
+        "by its pre- and postprocessor"
     )
     dtypes = ("f32", "bf16", "f16")
     requires = ("openvino", "numpy")
+    variants = ("infer", "async")
 
     def __init__(self, setup):
         import openvino
@@ -326,16 +325,17 @@ class OpenVino(Peer):
 
         def bind(x, y):
             request = compiled.create_infer_request()
-            # Tensors that share the arrays' memory; start_async is the call that copies no output.
+            # Tensors that share the arrays' memory, so that no call has to copy.
             request.set_input_tensor(ov.Tensor(x, x.shape, element))
             request.set_output_tensor(ov.Tensor(y, y.shape, element))
             start, wait = request.start_async, request.wait
 
-            def run():
+            def start_and_wait():
                 start()
                 wait()
 
-            return run, lambda: y
+            synchronous = functools.partial(request.infer, share_inputs=True, share_outputs=True)
+            return (synchronous if variant == "infer" else start_and_wait), lambda: y
 
         return bind
 
@@ -346,8 +346,8 @@ class OpenVino(Peer):
 class TensorFlow(Peer):
     name, title = "tensorflow", "TensorFlow"
     given = (
-        "tf.nn.depthwise_conv2d in a traced function, or the raw operator eagerly (no dilation), whichever is faster; "
-        "its own kernels (TF_ENABLE_ONEDNN_OPTS=0)"
+        "tf.nn.depthwise_conv2d in a traced function, or the raw operator eagerly (no dilation), whichever is "
+        "faster; its own kernels (TF_ENABLE_ONEDNN_OPTS=0)"
     )
     layouts = ("nhwc",)
     dtypes = ("f32", "f64", "bf16", "f16")
@@ -425,9 +425,8 @@ class TensorFlowOneDnn(TensorFlow):
 class TensorFlowLite(TensorFlow):
     name, title = "xnnpack", "XNNPACK (TensorFlow Lite)"
     given = (
-        "the same function converted, run by the Lite interpreter, whose default delegate is XNNPACK; input "
-        "and output in "
-        "its own memory, one interpreter per pair of buffers"
+        "the same function converted, run by the Lite interpreter, whose default delegate is XNNPACK; input and "
+        "output in its own memory, one interpreter per pair of buffers"
     )
     dtypes = ("f32",)
     variants = ("",)
@@ -458,9 +457,8 @@ class TensorFlowLite(TensorFlow):
 class Ncnn(Peer):
     name, title = "ncnn", "ncnn"
     given = (
-        "a net of one ConvolutionDepthWise in float32, packed layout on; takes planes of one image, so a "
-        "batch is a loop "
-        "over its images; allocates each output from a pool"
+        "a net of one ConvolutionDepthWise in float32, packed layout on; takes planes of one image, so a batch is"
+        " a loop over its images; allocates each output from a pool"
     )
     layouts = ("nchw",)
     requires = ("ncnn", "numpy")

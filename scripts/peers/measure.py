@@ -217,6 +217,8 @@ class Bench:
             return {"reason": str(refusal)}
         except MemoryError:
             return {"reason": "not enough memory"}
+        except Exception as error:  # a peer's own, of a type that no adapter knows
+            return {"reason": f"{type(error).__name__}: {adapters.first_line(error)}"}
 
 
 def main():

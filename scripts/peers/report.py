@@ -15,6 +15,7 @@ import sys
 
 import adapters
 import cases
+import run
 
 COLUMNS = [
     "network",
@@ -47,7 +48,6 @@ COLUMNS = [
     "threads",
     "reason",
 ]
-BUSY = 0.9  # rows whose process got less of its CPU than this were measured on a machine that did something else
 
 
 def mean(values):
@@ -55,8 +55,6 @@ def mean(values):
 
 
 def limits(options):
-    import run
-
     return {
         (regime, row["problem"]): row
         for regime in cases.REGIMES
@@ -111,7 +109,7 @@ class Facts:
         self.missing = missing
         self.wisdom = "with tuning records" if options.wisdom else "without tuning records"
         timed = [row for row in rows if "ratio" in row]
-        self.busy = sum(row["cpu_share"] < BUSY for row in timed), len(timed)
+        self.busy = sum(row["cpu_share"] < run.BUSY for row in timed), len(timed)
 
 
 def write_csv(path, rows, facts):
@@ -245,9 +243,8 @@ def calls(rows):
 
 def write_text(path, rows, facts, complete):
     busy = (
-        f" In {facts.busy[0]} of {facts.busy[1]} rows the process had less than {BUSY:.0%} of its CPU: "
-        f"measure again on a "
-        "quiet machine."
+        f" In {facts.busy[0]} of {facts.busy[1]} rows the process had less than {run.BUSY:.0%} of its CPU: "
+        "measure again on a quiet machine (`--repeat-busy`)."
         if facts.busy[0]
         else ""
     )

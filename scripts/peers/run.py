@@ -27,6 +27,7 @@ import cases
 
 CASE_SECONDS = 300  # a peer that takes longer for one case is ended, and the case refused
 STOPPED = 75
+BUSY = 0.9  # rows whose process got less of its CPU than this were measured while the machine did something else
 
 
 class Progress:
@@ -82,8 +83,9 @@ class Rows:
                 with path.open("a", encoding="utf-8") as file:
                     file.write("\n")
 
-    def has(self, key, stamp):
-        return key in self.rows and self.rows[key]["stamp"] == stamp
+    def has(self, key, stamp, least_share):
+        row = self.rows.get(key)
+        return row is not None and row["stamp"] == stamp and row.get("cpu_share", 1) >= least_share
 
     def add(self, key, stamp, row):
         row = {"key": list(key), "stamp": stamp, **row}
@@ -178,7 +180,7 @@ def measure_peer(options, name, wanted, rows, progress, library):
                 if "missing" in hello:
                     raise adapters.Missing(hello["missing"])
                 stamp = f"{library} {hello['version']}"
-            if rows.has(key, stamp):
+            if rows.has(key, stamp, BUSY if options.repeat_busy else 0):
                 progress.skip(case)
                 continue
             begin, reason = time.monotonic(), peer.why_not(case)
@@ -289,6 +291,9 @@ def parse(arguments):
         "--wisdom", type=pathlib.Path, help="tuning records for dwconv; default: none, its cost model chooses"
     )
     parser.add_argument(
+        "--repeat-busy", action="store_true", help="measure again what was measured while the machine was busy"
+    )
+    parser.add_argument(
         "--report-only", action="store_true", help="measure nothing, write the report of the rows at hand"
     )
     options = parser.parse_args(arguments)
@@ -310,8 +315,10 @@ def parse(arguments):
 
 
 def library_stamp(options):
-    """Which dwconv: the library's bytes, and those of the records in use."""
+    """Which dwconv: the library's bytes, those of the records in use, and how it is measured."""
     digest = hashlib.sha256((options.dwconv.parent.parent / "lib" / "libdwconv.so").read_bytes())
+    for name in ("adapters.py", "measure.py", "tensors.py", "ours.c", "onednn.c"):
+        digest.update((pathlib.Path(__file__).parent / name).read_bytes())
     if options.wisdom:
         digest.update(options.wisdom.read_bytes())
     return digest.hexdigest()[:12]
