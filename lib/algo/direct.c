@@ -68,7 +68,8 @@ const dwci_direct_kernel *dwci_direct_find(const dwci_case *c) {
 }
 
 /* Bytes of the stage and of the stream buffer of one thread, multiples of 64. False on overflow. */
-static bool scratch_sizes(const dwci_case *c, const dwci_params *params, size_t *stage, size_t *stream) {
+static bool scratch_sizes(const dwci_case *c, const dwci_direct_kernel *kernel, const dwci_params *params,
+                          size_t *stage, size_t *stream) {
     const dwc_problem *p = &c->problem;
     const int64_t lanes = dwci_lanes(c), vectors = dwci_vectors(c->geometry.oc, lanes);
     const int64_t block =
@@ -84,7 +85,7 @@ static bool scratch_sizes(const dwci_case *c, const dwci_params *params, size_t 
         *stream = (size_t)(dwci_stream_bytes((int64_t)row) + 63) / 64 * 64;
     }
     if (nchw) {
-        if (dwci_direct_find(c)->channels != DWCI_STAGED || params->value[DWCI_BLOCK])
+        if (kernel->channels != DWCI_STAGED || params->value[DWCI_BLOCK])
             return true;
         dwci_direct_args args = dwci_arguments(c, NULL);
         args.stage_rows = params->value[DWCI_STAGE];
@@ -112,10 +113,12 @@ static bool scratch_sizes(const dwci_case *c, const dwci_params *params, size_t 
     return true;
 }
 
-/* Of the packed filter, NCHW. */
-enum { HEADER_BYTES = 64 };
-
 /* ---- preparation ------------------------------------------------------------------------------------------------- */
+
+/* Ahead of the packed filter. */
+static size_t header_bytes(const dwci_case *c) {
+    return c->problem.layout == DWC_NCHW ? 64 : 0;
+}
 
 /* The geometry has checked the filter as the user has it; packed it may be larger. */
 static bool packed_size(const dwci_case *c, bool flat, size_t *bytes) {
@@ -123,25 +126,20 @@ static bool packed_size(const dwci_case *c, bool flat, size_t *bytes) {
     const int64_t channels = c->problem.layout == DWC_NCHW ? c->geometry.oc
                              : flat                        ? 2 * lanes
                                                            : dwci_vectors(c->geometry.oc, lanes) * lanes;
-    *bytes = 0;
-    if (c->problem.layout == DWC_NCHW) {
-        return !__builtin_mul_overflow(c->problem.kh * c->problem.kw, channels, bytes) &&
-               !__builtin_mul_overflow(*bytes, dwci_accumulator_bytes(c), bytes) &&
-               !__builtin_add_overflow(*bytes, HEADER_BYTES, bytes) && *bytes <= PTRDIFF_MAX;
-    }
+    const size_t header = header_bytes(c);
+    *bytes = header;
     return c->geometry.filter_elements == 0 ||
            (!__builtin_mul_overflow(c->problem.kh * c->problem.kw, channels, bytes) &&
-            !__builtin_mul_overflow(*bytes, dwci_accumulator_bytes(c), bytes) && *bytes <= PTRDIFF_MAX);
+            !__builtin_mul_overflow(*bytes, dwci_accumulator_bytes(c), bytes) &&
+            !__builtin_add_overflow(*bytes, header, bytes) && *bytes <= PTRDIFF_MAX);
 }
 
 static bool check_params(const dwci_case *c, const dwci_params *params, char *why, size_t size) {
-    static const int most[] = {[DWCI_ROWS] = 4,        [DWCI_COLUMNS] = 7,     [DWCI_BLOCK] = 1 << 20,
+    static const int nhwc[] = {[DWCI_ROWS] = 4,        [DWCI_COLUMNS] = 7,     [DWCI_BLOCK] = 1 << 20,
                                [DWCI_STAGE] = 1 << 20, [DWCI_PREFETCH] = 1000, [DWCI_NONTEMPORAL] = 1};
+    static const int nchw[] = {[DWCI_ROWS] = 4, [DWCI_BLOCK] = 1, [DWCI_STAGE] = 1 << 20, [DWCI_NONTEMPORAL] = 1};
     for (int i = 0; param_names[i]; i++) {
-        const bool nhwc = c->problem.layout == DWC_NHWC;
-        const int highest = nhwc || i == DWCI_ROWS || i == DWCI_STAGE || i == DWCI_NONTEMPORAL ? most[i]
-                            : i == DWCI_BLOCK                                                  ? 1
-                                                                                               : 0;
+        const int highest = (c->problem.layout == DWC_NHWC ? nhwc : nchw)[i];
         if (params->value[i] < 0 || params->value[i] > highest) {
             snprintf(why, size, "params: %s=%d is not in 0..%d", param_names[i], params->value[i], highest);
             return false;
@@ -162,7 +160,7 @@ static bool prepare(dwci_solution *s, char *why, size_t size) {
         snprintf(why, size, "the packed filter does not fit the address space");
         return false;
     }
-    if (!scratch_sizes(c, &s->params, &stage, &stream) ||
+    if (!scratch_sizes(c, kernel, &s->params, &stage, &stream) ||
         __builtin_mul_overflow(stage + stream, (size_t)threads, &workspace_bytes)) {
         snprintf(why, size, "the workspace does not fit the address space");
         return false;
@@ -191,7 +189,7 @@ static void pack(const dwci_solution *s, const void *filter, void *packed) {
             for (int64_t tap = 0; tap < taps; tap++) {
                 const double value = dwci_filter_at(c, filter, tap * channels + channel);
                 *finite = *finite && isfinite(value);
-                dwci_put(c, (char *)packed + HEADER_BYTES, channel * taps + tap, value);
+                dwci_put(c, (char *)packed + header_bytes(c), channel * taps + tap, value);
             }
         return;
     }
@@ -213,7 +211,7 @@ static void pack(const dwci_solution *s, const void *filter, void *packed) {
 /* What all planes have in common. */
 static dwci_direct_args arguments(const dwci_solution *s, const dwci_tensors *t) {
     dwci_direct_args args = dwci_arguments(&s->problem_case, t->bias);
-    args.filter = (const char *)t->packed + (s->problem_case.problem.layout == DWC_NCHW ? HEADER_BYTES : 0);
+    args.filter = (const char *)t->packed + header_bytes(&s->problem_case);
     args.rows = s->params.value[DWCI_ROWS];
     args.columns = s->params.value[DWCI_COLUMNS];
     args.block = s->params.value[DWCI_BLOCK];
@@ -258,7 +256,7 @@ static void run_share(void *data, int i, int count) {
     const size_t out_image = (size_t)(g->oh * g->ow * g->oc) * g->element_bytes;
     dwci_direct_args args = arguments(s, work->tensors);
     size_t stage, stream;
-    scratch_sizes(c, &s->params, &stage, &stream);
+    scratch_sizes(c, s->prepared.state, &s->params, &stage, &stream);
     args.scratch = (char *)work->tensors->workspace + (stage + stream) * (size_t)i;
     if (stream > 0)
         args.stream = (char *)args.scratch + stage;
