@@ -10,16 +10,9 @@
 # (scripts/build.sh).
 set -euo pipefail
 
-root=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
-folder=$(realpath "${1-$root/tune}")
-shapes=$(realpath "${2-$root/tune/layers.csv}")
-cd "$root"
-dwconv=build/release/apps/dwconv
-rows=build/algorithms
-[[ -x $dwconv ]] || { echo 'algorithms: build first: scripts/build.sh' >&2; exit 1; }
-[[ -d $folder ]] || { echo "algorithms: no folder $folder" >&2; exit 1; }
+# shellcheck source=scripts/report-setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/report-setup.sh" algorithms "$@"
 
-mkdir -p "$rows"
 grid=()
 for multiplier in 1 2 4 8 16 32; do
     for taps in 3 5 7 9; do
