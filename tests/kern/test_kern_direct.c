@@ -4,6 +4,7 @@
  * The plain C below states the promise of kern.h: each output is one sum over its taps inside the image, row by row,
  * left to right, one multiply-add each (fused where the table says so), starting at +0; then bias, clamp and one
  * rounding. Tensors lie flush against protected pages, the output is filled with a pattern first. */
+#include "algo/arguments.h"
 #include "core/registry.h"
 #include "guard.h"
 #include "harness.h"
@@ -49,24 +50,8 @@ static void strides(dwt_rng *rng, int reduced, int64_t *stride, int64_t *dilatio
 }
 
 static dwci_direct_args arguments_of(const kernel_case *k) {
-    const dwc_problem *p = &k->problem;
-    const dwc_geometry *g = &k->geometry;
-    return (dwci_direct_args){.h = p->h,
-                              .w = p->w,
-                              .c = p->c,
-                              .kh = p->kh,
-                              .kw = p->kw,
-                              .m = p->m,
-                              .sh = p->sh,
-                              .sw = p->sw,
-                              .dh = p->dh,
-                              .dw = p->dw,
-                              .oh = g->oh,
-                              .ow = g->ow,
-                              .oc = g->oc,
-                              .top = g->pad_top,
-                              .left = g->pad_left,
-                              .clamp = (int)p->activation};
+    const dwci_case c = {.problem = k->problem, .geometry = k->geometry};
+    return dwci_arguments(&c, NULL);
 }
 
 static int served(const kernel_case *k) {
