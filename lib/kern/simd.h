@@ -362,20 +362,9 @@ ALWAYS_INLINE vec v_multiply_add(vec a, vec x, vec w) {
 #endif
 }
 
-/* *sum = *sum + x*w, in place. */
+/* *sum = *sum + x*w, in place, x in a register. Left to compilers, sums wander between registers from one multiply-add to
+ * the next, and copies follow them. */
 ALWAYS_INLINE void v_accumulate(vec *sum, vec x, vec w) {
-#if defined(DWC_NEON) && defined(DOUBLE)
-    __asm__("fmla %0.2d, %1.2d, %2.2d" : "+w"(*sum) : "w"(x), "w"(w));
-#elif defined(DWC_NEON) /* Left to gcc, sums wander between registers from one fmla to the next. */
-    __asm__("fmla %0.4s, %1.4s, %2.4s" : "+w"(*sum) : "w"(x), "w"(w));
-#else
-    *sum = v_multiply_add(*sum, x, w);
-    PIN_VECTOR(*sum);
-#endif
-}
-
-/* The same with x in a register: compilers like to overwrite x and copy it first. */
-ALWAYS_INLINE void v_accumulate_loaded(vec *sum, vec x, vec w) {
 #if defined(__AVX512F__) && defined(DOUBLE)
     __asm__("vfmadd231pd %2, %1, %0" : "+v"(*sum) : "v"(x), "vm"(w));
 #elif defined(__AVX512F__)
@@ -384,8 +373,13 @@ ALWAYS_INLINE void v_accumulate_loaded(vec *sum, vec x, vec w) {
     __asm__("vfmadd231pd %2, %1, %0" : "+x"(*sum) : "x"(x), "xm"(w));
 #elif defined(__FMA__)
     __asm__("vfmadd231ps %2, %1, %0" : "+x"(*sum) : "x"(x), "xm"(w));
+#elif defined(DWC_NEON) && defined(DOUBLE)
+    __asm__("fmla %0.2d, %1.2d, %2.2d" : "+w"(*sum) : "w"(x), "w"(w));
+#elif defined(DWC_NEON)
+    __asm__("fmla %0.4s, %1.4s, %2.4s" : "+w"(*sum) : "w"(x), "w"(w));
 #else
-    v_accumulate(sum, x, w);
+    *sum = v_multiply_add(*sum, x, w);
+    PIN_VECTOR(*sum);
 #endif
 }
 
