@@ -120,12 +120,17 @@ static size_t header_bytes(const dwci_case *c) {
     return c->problem.layout == DWC_NCHW ? 64 : 0;
 }
 
+static int64_t filter_copies(const dwci_case *c, const dwci_direct_kernel *kernel) {
+    return dwci_filter_copies(kernel, c->geometry.oc, dwci_lanes(c), (int64_t)c->geometry.element_bytes);
+}
+
 /* The geometry has checked the filter as the user has it; packed it may be larger. */
-static bool packed_size(const dwci_case *c, bool flat, size_t *bytes) {
-    const int64_t lanes = dwci_lanes(c);
-    const int64_t channels = c->problem.layout == DWC_NCHW ? c->geometry.oc
-                             : flat                        ? 2 * lanes
-                                                           : dwci_vectors(c->geometry.oc, lanes) * lanes;
+static bool packed_size(const dwci_case *c, const dwci_direct_kernel *kernel, size_t *bytes) {
+    const int64_t lanes = dwci_lanes(c), oc = c->geometry.oc;
+    const int64_t channels = c->problem.layout == DWC_NCHW ? oc
+                             : kernel->channels == DWCI_FLAT
+                                 ? 2 * lanes
+                                 : dwci_vectors_before_copy(filter_copies(c, kernel), oc, lanes) * lanes;
     const size_t header = header_bytes(c);
     *bytes = header;
     return c->geometry.filter_elements == 0 ||
@@ -135,7 +140,7 @@ static bool packed_size(const dwci_case *c, bool flat, size_t *bytes) {
 }
 
 static bool check_params(const dwci_case *c, const dwci_params *params, char *why, size_t size) {
-    static const int nhwc[] = {[DWCI_ROWS] = 4,        [DWCI_COLUMNS] = 7,     [DWCI_BLOCK] = 1 << 20,
+    static const int nhwc[] = {[DWCI_ROWS] = 1 << 20,  [DWCI_COLUMNS] = 7,     [DWCI_BLOCK] = 1 << 20,
                                [DWCI_STAGE] = 1 << 20, [DWCI_PREFETCH] = 1000, [DWCI_NONTEMPORAL] = 1};
     static const int nchw[] = {[DWCI_ROWS] = 4, [DWCI_BLOCK] = 1, [DWCI_STAGE] = 1 << 20, [DWCI_NONTEMPORAL] = 1};
     for (int i = 0; param_names[i]; i++) {
@@ -156,7 +161,7 @@ static bool prepare(dwci_solution *s, char *why, size_t size) {
     size_t packed_bytes, stage, stream, workspace_bytes;
     if (!check_params(c, &s->params, why, size))
         return false;
-    if (!packed_size(c, kernel->channels == DWCI_FLAT, &packed_bytes)) {
+    if (!packed_size(c, kernel, &packed_bytes)) {
         snprintf(why, size, "the packed filter does not fit the address space");
         return false;
     }
@@ -177,6 +182,24 @@ static bool prepare(dwci_solution *s, char *why, size_t size) {
         .band_rows = 1,
     };
     return true;
+}
+
+/* Makes copy `copy` of a packed filter, of vectors that begin elsewhere, from copy 0. */
+static void pack_copy(const dwci_case *c, int64_t copy, char *packed) {
+    const int64_t taps = c->problem.kh * c->problem.kw, channels = c->geometry.oc, lanes = dwci_lanes(c);
+    const int64_t start = dwci_copy_start(copy, lanes, (int64_t)c->geometry.element_bytes);
+    const size_t element = dwci_accumulator_bytes(c), vector = (size_t)lanes * element;
+    char *to = packed + (size_t)(dwci_vectors_before_copy(copy, channels, lanes) * taps) * vector;
+    for (int64_t v = 0; v < dwci_copy_vectors(copy, channels, lanes); v++) {
+        const int64_t first = dwci_vector_of_copy(v, start, channels, lanes);
+        const size_t skipped = (size_t)(first % lanes) * element;
+        const char *from = packed + (size_t)(first / lanes * taps) * vector;
+        for (int64_t tap = 0; tap < taps; tap++, from += vector, to += vector) {
+            memcpy(to, from + skipped, vector - skipped);
+            if (skipped > 0)
+                memcpy(to + vector - skipped, from + (size_t)taps * vector, skipped);
+        }
+    }
 }
 
 static void pack(const dwci_solution *s, const void *filter, void *packed) {
@@ -206,12 +229,15 @@ static void pack(const dwci_solution *s, const void *filter, void *packed) {
             for (int64_t i = 0; i < lanes && first + i < channels; i++)
                 dwci_widen(c, filter, tap * channels + first + i, packed, (v * taps + tap) * lanes + i);
     }
+    for (int64_t copy = 1; copy < filter_copies(c, s->prepared.state); copy++)
+        pack_copy(c, copy, packed);
 }
 
 /* What all planes have in common. */
 static dwci_direct_args arguments(const dwci_solution *s, const dwci_tensors *t) {
     dwci_direct_args args = dwci_arguments(&s->problem_case, t->bias);
     args.filter = (const char *)t->packed + header_bytes(&s->problem_case);
+    args.copies = filter_copies(&s->problem_case, s->prepared.state);
     args.rows = s->params.value[DWCI_ROWS];
     args.columns = s->params.value[DWCI_COLUMNS];
     args.block = s->params.value[DWCI_BLOCK];
@@ -292,7 +318,7 @@ static void run(const dwci_solution *s, const dwci_tensors *t) {
 
 const dwci_algo dwci_algo_direct = {
     .name = "direct",
-    .revision = 1,
+    .revision = 2,
     .description = "the sum over taps in registers; any problem",
     .automatic = true,
     .in_order = true,

@@ -64,8 +64,8 @@ static void add(candidate_list *l, int rows, int columns, int block, int stage, 
                                                       [DWCI_NONTEMPORAL] = nontemporal}};
 }
 
-/* Every register tile in place, for the caches and for memory; a few tiles staged, by blocks for the caches, with all
- * channels (which can go past the caches) for memory. */
+/* Every width in place, for the caches and for memory, strips in bands of some heights; a few widths staged, by blocks
+ * for the caches, with all channels (which can go past the caches) for memory. */
 int dwci_direct_candidates(const dwci_case *c, dwci_params *list, int most) {
     const dwci_direct_kernel *kernel = dwci_direct_find(c);
     candidate_list l = {list, 0, most};
@@ -82,17 +82,25 @@ int dwci_direct_candidates(const dwci_case *c, dwci_params *list, int most) {
         add(&l, 0, 0, 0, 0, 0, 0);
         return l.count;
     }
-    for (int rows = kernel->rows; rows > 0; rows--)
+    static const int strips[] = {0, 8, 4}, others[] = {2, 1};
+    const bool strip = kernel->rows == DWCI_STRIP;
+    for (int i = 0; i < (strip ? 3 : 2); i++) {
+        const int rows = (strip ? strips : others)[i];
+        if (strip && rows >= c->geometry.oh)
+            continue;
         for (int columns = kernel->columns; columns > 0; columns--) {
             add(&l, rows, columns, 0, 0, 0, 0);
+            if (strip && rows != DWCI_STREAM_ROWS)
+                continue;
             add(&l, rows, columns, 0, 0, 4, 1);
             add(&l, rows, columns, 0, 0, 8, 1);
         }
-    const int tiles[][2] = {{kernel->rows, kernel->columns}, {kernel->rows, 2}, {2, kernel->columns}};
-    for (int t = 0; t < (kernel->rows > 2 ? 3 : 2); t++) {
+    }
+    const int rows = strip ? 0 : kernel->rows;
+    for (int columns = kernel->columns; columns > 1; columns = columns > 2 ? 2 : 1) {
         for (int block = 0; block <= 16; block += 16)
-            add(&l, tiles[t][0], tiles[t][1], block, stage_rows(c, block), 0, 0);
-        add(&l, tiles[t][0], tiles[t][1], 0, stage_rows(c, 0), 0, 1);
+            add(&l, rows, columns, block, stage_rows(c, block), 0, 0);
+        add(&l, rows, columns, 0, stage_rows(c, 0), 0, 1);
     }
     return l.count;
 }

@@ -34,6 +34,30 @@ static inline int64_t dwci_common_divisor(int64_t a, int64_t b) {
     return a;
 }
 
+/* Vectors that begin at multiples of their size in memory cross no cache line. Where all pixels lie alike, a packed
+ * filter has copies for it: copy 0 as above; in copy s of the others vector 1 begins at channel dwci_copy_start(s), and
+ * the vectors before and behind the multiples overlap their neighbours. */
+enum { DWCI_COPY_STEP = 16, DWCI_COPY_VECTORS = 8 }; /* bytes from copy to copy; fewest vectors of channels */
+
+static inline int64_t dwci_copy_start(int64_t copy, int64_t lanes, int64_t element_bytes) {
+    return copy > 0 ? copy * DWCI_COPY_STEP / element_bytes : lanes;
+}
+
+/* Vectors of a copy, and of all before it. */
+static inline int64_t dwci_copy_vectors(int64_t copy, int64_t channels, int64_t lanes) {
+    return dwci_vectors(channels, lanes) + (copy > 0);
+}
+
+static inline int64_t dwci_vectors_before_copy(int64_t copy, int64_t channels, int64_t lanes) {
+    return copy > 0 ? copy * (dwci_vectors(channels, lanes) + 1) - 1 : 0;
+}
+
+/* start: where vector 1 begins. */
+static inline int64_t dwci_vector_of_copy(int64_t vector, int64_t start, int64_t channels, int64_t lanes) {
+    const int64_t last = channels > lanes ? channels - lanes : 0, at = start + (vector - 1) * lanes;
+    return vector == 0 ? 0 : at < last ? at : last;
+}
+
 enum { DWCI_CLAMP_NONE, DWCI_CLAMP_RELU, DWCI_CLAMP_RELU6 };
 
 typedef struct dwci_direct_args {
@@ -42,12 +66,13 @@ typedef struct dwci_direct_args {
     int64_t sh, sw, dh, dw;
     int64_t oh, ow, oc;
     int64_t top, left;  /* zeros above and left of the image */
-    const void *filter; /* packed */
+    const void *filter; /* packed, */
+    int64_t copies;     /* so many times, see above; 0: once */
     const void *bias;   /* the tensors' type, NULL: none */
     int clamp;          /* DWCI_CLAMP_... */
 
     /* NHWC. How to go about it; no bit depends on these. 0 stands for the kernel's own choice or for none. */
-    int rows, columns;  /* register tile, at most */
+    int rows, columns;  /* of a tile, at most */
     int64_t block;      /* vectors of channels that one visit of the image computes; 0: all */
     int64_t stage_rows; /* output rows whose input is copied to scratch at a time; 0: not copied */
     void *scratch;      /* aligned to 64 bytes, dwci_stage_row elements for each input row of a stage */
@@ -68,12 +93,10 @@ static inline int64_t dwci_stage_row(int64_t pixel, int64_t w) {
     return pixel * w + 2 * DWCI_STAGE_SKEW;
 }
 
-/* Most rows of a register tile of any kernel. */
-enum { DWCI_MOST_ROWS = 4 };
-
-/* Bytes of dwci_direct_args.stream: the largest band, anywhere in its first line. */
+/* Bytes of dwci_direct_args.stream: the largest band that goes past the caches, anywhere in its first line. */
+enum { DWCI_STREAM_ROWS = 4 };
 static inline int64_t dwci_stream_bytes(int64_t output_row_bytes) {
-    return DWCI_MOST_ROWS * output_row_bytes + 64;
+    return DWCI_STREAM_ROWS * output_row_bytes + 64;
 }
 
 /* Output rows y0..y1-1 of an image; NHWC: of the vectors v0..v1-1 of output channels; NCHW: of the input channels
@@ -99,14 +122,14 @@ typedef struct dwci_nchw_stage {
 } dwci_nchw_stage;
 
 static inline dwci_nchw_stage dwci_nchw_stage_of(const dwci_direct_args *g, int64_t lanes) {
-    enum { STAGE_ELEMENTS = 4096 };
+    enum { STAGE_ELEMENTS = 4096, LEAST_ROWS = 8 };
     const int64_t outputs = g->ow > lanes ? g->ow : lanes;
     const int64_t read = outputs + (g->kw - 1) * g->dw / g->sw + 1, given = (g->left + g->w - 1) / g->sw + 1;
     dwci_nchw_stage s = {.columns = dwci_vectors((read > given ? read : given) + lanes, 16) * 16};
     s.row = s.columns * g->sw;
     s.before = (lanes - g->left / g->sw % lanes) % lanes;
     s.rows = g->stage_rows > 0 ? g->stage_rows : (STAGE_ELEMENTS / s.row - g->kh) / g->sh + 1;
-    s.rows = s.rows < 2 * DWCI_MOST_ROWS ? 2 * DWCI_MOST_ROWS : s.rows;
+    s.rows = s.rows < LEAST_ROWS ? LEAST_ROWS : s.rows;
     s.rows = s.rows < g->oh ? s.rows : g->oh;
     return s;
 }
@@ -132,9 +155,11 @@ enum {
     DWCI_MULTIPLIED, /* the same, multiplier 2 or more, at least dwci_window(lanes) input channels */
     DWCI_STAGED, /* NCHW, filter finite, at most DWCI_NCHW_MOST_COLUMNS columns of taps, rows of the stage of at most
                     DWCI_NCHW_MOST_ROW elements */
-    DWCI_FLAT        /* fewer than `lanes`, multiplier 1, stride along the row less than DWCI_FLAT_STRIDE; filter packed
+    DWCI_FLAT    /* fewer than `lanes`, multiplier 1, stride along the row less than DWCI_FLAT_STRIDE; filter packed
                         as [kh*kw][2*lanes], the channels of a tap repeated */
 };
+
+enum { DWCI_STRIP = 1 << 20 };
 
 /* One instance: what it was compiled for, 0 standing for any value. The first entry that fits a problem serves it, and
  * the last one fits all. */
@@ -143,10 +168,21 @@ typedef struct dwci_direct_kernel {
     int kh, kw;
     int sh, sw; /* divided by the greatest common divisor with the dilation, which may be any */
     int m;
-    int channels;      /* DWCI_... */
-    int rows, columns; /* its largest register tile; 0 where args.rows and columns are without effect */
+    int channels; /* DWCI_... */
+    int rows,
+        columns; /* its largest tile, rows DWCI_STRIP: any height; 0 where args.rows and columns are without effect */
     dwci_direct_fn run;
 } dwci_direct_kernel;
+
+/* How often the filter is packed. */
+static inline int64_t dwci_filter_copies(const dwci_direct_kernel *k, int64_t channels, int64_t lanes,
+                                         int64_t element_bytes) {
+    const int64_t vector_bytes = lanes * element_bytes;
+    return k->rows == DWCI_STRIP && k->channels == DWCI_WHOLE && channels % lanes == 0 && k->m == 1 &&
+                   channels >= DWCI_COPY_VECTORS * lanes && vector_bytes > DWCI_COPY_STEP
+               ? vector_bytes / DWCI_COPY_STEP
+               : 1;
+}
 
 /* ---- im2col, see im2col.inc ---- */
 

@@ -91,6 +91,8 @@ static void make_problem(dwt_rng *rng, dwc_dtype dtype, dwc_layout layout, kerne
                                   : dwt_between(rng, 1, kernel->channels == DWCI_FLAT ? lanes_of(k) - 1 : 70);
         if (layout == DWC_NHWC && kernel->channels != DWCI_FLAT && dwt_chance(rng, 1, 20))
             p->c = 256 * dwt_between(rng, 1, 2); /* staged pixels of which are skewed */
+        if (layout == DWC_NHWC && kernel->rows == DWCI_STRIP && dwt_chance(rng, 1, 3))
+            p->c = lanes_of(k) * dwt_between(rng, DWCI_COPY_VECTORS, DWCI_COPY_VECTORS + 2); /* several copies */
         p->padding = (dwc_padding)dwt_between(rng, DWC_SAME, DWC_EXPLICIT);
         if (p->padding == DWC_EXPLICIT) {
             p->pad_top = dwt_between(rng, 0, 9);
@@ -135,6 +137,12 @@ PLAIN_SUM(plain_f32, float, fmaf)
 PLAIN_SUM(plain_f64, double, fma)
 #undef PLAIN_SUM
 
+static int64_t copies_of(const kernel_case *k) {
+    return k->problem.layout == DWC_NCHW
+               ? 1
+               : dwci_filter_copies(k->kernel, k->geometry.oc, lanes_of(k), (int64_t)k->geometry.element_bytes);
+}
+
 /* The filter as kern.h says kernels want it. */
 static void pack(const kernel_case *k, const void *filter, void *packed) {
     const dwc_problem *p = &k->problem;
@@ -143,14 +151,19 @@ static void pack(const kernel_case *k, const void *filter, void *packed) {
     for (int64_t i = 0; k->kernel->channels == DWCI_FLAT && i < taps * 2 * lanes; i++)
         dwt_set(dwt_accumulator(p->dtype), packed, i,
                 dwt_get(p->dtype, filter, i / (2 * lanes) * channels + i % (2 * lanes) % channels));
-    for (int64_t v = 0; k->kernel->channels != DWCI_FLAT && v < vectors; v++)
-        for (int64_t tap = 0; tap < taps; tap++)
-            for (int64_t i = 0; i < (p->layout == DWC_NHWC ? lanes : 1); i++) {
-                const int64_t channel = p->layout == DWC_NHWC ? dwci_vector_start(v, channels, lanes) + i : v;
-                const int64_t to = p->layout == DWC_NHWC ? (v * taps + tap) * lanes + i : v * taps + tap;
-                if (channel < channels)
-                    dwt_set(dwt_accumulator(p->dtype), packed, to, dwt_get(p->dtype, filter, tap * channels + channel));
-            }
+    const int64_t copies = k->kernel->channels == DWCI_FLAT ? 0 : copies_of(k);
+    for (int64_t copy = 0, at = 0; copy < copies; copy++)
+        for (int64_t v = 0; v < vectors + (copy > 0); v++, at++)
+            for (int64_t tap = 0; tap < taps; tap++)
+                for (int64_t i = 0; i < (p->layout == DWC_NHWC ? lanes : 1); i++) {
+                    const int64_t start = dwci_copy_start(copy, lanes, (int64_t)k->geometry.element_bytes);
+                    const int64_t channel =
+                        p->layout == DWC_NHWC ? dwci_vector_of_copy(v, start, channels, lanes) + i : v;
+                    const int64_t to = p->layout == DWC_NHWC ? (at * taps + tap) * lanes + i : at * taps + tap;
+                    if (channel < channels)
+                        dwt_set(dwt_accumulator(p->dtype), packed, to,
+                                dwt_get(p->dtype, filter, tap * channels + channel));
+                }
 }
 
 static void fill(dwt_rng *rng, dwc_dtype dtype, void *array, int64_t count) {
@@ -164,14 +177,18 @@ static void check_case(const kernel_case *k, dwt_rng *rng, dwt_guard_side side) 
     const size_t element = g->element_bytes, accumulator = dwc_dtype_bytes(dwt_accumulator(p->dtype));
     const int64_t lanes = lanes_of(k), vectors = dwci_vectors(g->oc, lanes);
     const int64_t padded = k->kernel->channels == DWCI_FLAT ? 2 * lanes
-                           : p->layout == DWC_NHWC          ? vectors * lanes
-                                                            : g->oc;
+                           : p->layout == DWC_NHWC ? dwci_vectors_before_copy(copies_of(k), g->oc, lanes) * lanes
+                                                   : g->oc;
     dwt_guard in, packed, bias, out, scratch, stream;
     void *filter = dwt_elements(p->dtype, g->filter_elements);
-    dwt_guard_map(&in, (size_t)g->input_elements * element, side, element, 0);
+    /* Anywhere in a line. */
+    const size_t in_offset =
+        dwt_chance(rng, 1, 2) ? (size_t)dwt_between(rng, 0, 64 / (int64_t)element - 1) * element : 0;
+    dwt_guard_map(&in, (size_t)g->input_elements * element, side, element, in_offset);
     dwt_guard_map(&packed, (size_t)(p->kh * p->kw * padded) * accumulator, side, accumulator, 0);
     dwt_guard_map(&bias, (size_t)g->bias_elements * element, side, element, 0);
-    dwt_guard_map(&out, (size_t)g->output_elements * element, side, element, 0);
+    dwt_guard_map(&out, (size_t)g->output_elements * element, side, element,
+                  dwt_chance(rng, 1, 2) ? 16 * (size_t)dwt_between(rng, 0, 3) : 0);
     fill(rng, p->dtype, in.data, g->input_elements);
     fill(rng, p->dtype, filter, g->filter_elements);
     fill(rng, p->dtype, bias.data, g->bias_elements);
@@ -184,9 +201,10 @@ static void check_case(const kernel_case *k, dwt_rng *rng, dwt_guard_side side) 
 
     dwci_direct_args args = arguments_of(k);
     args.filter = packed.data;
+    args.copies = dwt_chance(rng, 7, 8) ? copies_of(k) : 0;
     args.bias = p->bias ? bias.data : NULL;
     /* Two calls, cut at a random row or vector of channels, with random parameters. */
-    args.rows = (int)dwt_between(rng, 0, p->layout == DWC_NHWC ? 4 : 7);
+    args.rows = (int)dwt_between(rng, 0, 7);
     args.columns = (int)dwt_between(rng, 0, 7);
     args.block = dwt_between(rng, 0, 3);
     args.stage_rows = dwt_chance(rng, 1, 2) ? dwt_between(rng, 1, 6) : 0;
