@@ -10,7 +10,7 @@
 
 enum { MOST_COPIES_BYTES = 1 << 30 }; /* the smallest problems stay in the cache then */
 enum { MOST_PLACES_BYTES = 8 << 20 };
-static const double WINDOW_SECONDS = 20e-6, LONG_SECONDS = 300e-6;
+static const double WINDOW_SECONDS = 20e-6, LONG_SECONDS = 3e-3;
 
 dwc_status dwct_fail(dwc_error *error, dwc_status status, const char *format, ...) {
     if (error) {

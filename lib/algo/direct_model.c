@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* direct: its candidates, and what each should cost.
  *
- * A visit is one register tile of one vector of output channels (a one-row tile: of a few). The model adds, over all
- * visits, its instructions and the cache lines that it brings from the second and the last cache. Pixels that lie a
- * power of two apart fall into few sets of the first cache: where more lines of a tile share a set than it has ways,
- * they push each other out and come again for the next vector. Staging costs a copy and avoids that.
+ * A visit is one tile (or strip) of one vector of output channels. The model adds, over all visits, its arithmetic and
+ * the cache lines that it brings from the second and the last cache; strips do both at the same time, in part. Pixels
+ * that lie a power of two apart fall into few sets of the first cache: where more lines of a tile share a set than it
+ * has ways, they push each other out and come again for the next vector. High strips also touch more pages than the
+ * first level of the TLB holds. Staging costs a copy and avoids these.
  *
- * The constants are a fit on AMD Zen 3 (3.4 GHz, 32 KiB and 512 KiB of cache): 106 layers, 30 candidates each, the
- * worst of three buffer offsets. There the choice takes 1.04 times as long as the best candidate (geometric mean; 95 %
- * of the layers 1.21, the worst 1.59); 19 layers from memory, 51 candidates: 1.04. */
+ * Strips: the constants are a fit on an Intel server core of 2024 (3.6 GHz, 48 KiB and 2 MiB of cache), AVX-512 and
+ * AVX2, 50 layers, up to 18 candidates each, the worst of three buffer offsets; there the choice takes 1.05 times as
+ * long as the best candidate (geometric mean; 95 % of the layers 1.21, the worst 1.25). The others: AMD Zen 3 (3.4 GHz,
+ * 32 KiB and 512 KiB of cache). */
 #include "algo/direct.h"
 #include "core/cost.h"
 
-static const double INSTRUCTION_NS = 0.133, L2_LINE_NS = 0.2, L3_LINE_NS = 0.36, COPY_VECTOR_NS = 0.37;
+#include <math.h>
+
+static const double INSTRUCTION_NS = 0.133, L2_LINE_NS = 0.2, L3_LINE_NS = 0.36, COPY_VECTOR_NS = 0.37,
+                    STRIP_COPY_VECTOR_NS = 1.6;
 /* From memory: a line; a line of more streams than the core follows, for each of them; a line staged. */
 static const double MEMORY_LINE_NS = 2, STREAM_LINE_NS = 0.1, STAGED_LINE_NS = 0.15;
 enum { STREAMS = 16 };
@@ -98,8 +103,9 @@ int dwci_direct_candidates(const dwci_case *c, dwci_params *list, int most) {
     }
     const int rows = strip ? 0 : kernel->rows;
     for (int columns = kernel->columns; columns > 1; columns = columns > 2 ? 2 : 1) {
-        for (int block = 0; block <= 16; block += 16)
-            add(&l, rows, columns, block, stage_rows(c, block), 0, 0);
+        add(&l, rows, columns, 16, stage_rows(c, 16), 0, 0);
+        if (!strip)
+            add(&l, rows, columns, 0, stage_rows(c, 0), 0, 0);
         add(&l, rows, columns, 0, stage_rows(c, 0), 0, 1);
     }
     return l.count;
@@ -174,27 +180,63 @@ static tiling tiling_of(const dwci_case *c, const dwci_direct_kernel *kernel, co
     return t;
 }
 
-/* Vectors of one visit, see kern/tile_nhwc.inc. */
-static int64_t vectors_of_visit(const dwci_case *c, const dwci_direct_kernel *kernel, const tiling *t) {
-    const int64_t fit = dwci_element(c)->registers / 2 / t->columns;
-    return t->rows > 1 || kernel->kh == 0 || c->problem.m > 1 ? 1 : fit >= 4 ? 4 : fit >= 2 ? 2 : 1;
+/* Instructions of one visit of a tile that is no strip. */
+static double instructions(const dwci_case *c, const tiling *t) {
+    const double taps = (double)c->problem.kh * (double)c->problem.kw, outputs = t->mean_rows * t->mean_columns;
+    const double overhead = 25 + 3 * t->in_rows + 4 * t->mean_rows;
+    return outputs * taps + t->in_rows * t->in_columns + t->mean_rows * taps + overhead;
 }
 
-/* Instructions of one visit, for one of its vectors. */
-static double instructions(const dwci_case *c, const dwci_direct_kernel *kernel, const tiling *t, int64_t together) {
+/* Cache lines of one visit. */
+typedef struct traffic {
+    double in, out, fresh; /* fresh: input that no visit before had, and twice the output */
+    double crowded;        /* see crowding */
+} traffic;
+
+/* Nanoseconds of arithmetic of one visit of a strip: products, loads, stores and sums that move up, rows. */
+static double strip_arithmetic_ns(const dwci_case *c, const tiling *t) {
+    static const double PRODUCT_NS = 0.069, LOAD_NS = 0.148, ROW_NS = 0.39, STORE_NS = 0.2;
     const double taps = (double)c->problem.kh * (double)c->problem.kw, outputs = t->mean_rows * t->mean_columns;
-    const int64_t live = at_most((c->problem.kh - 1) / t->sh + 1, t->rows);
-    const double free = (double)(dwci_element(c)->registers - 1 - live * t->columns);
+    const int64_t live = (c->problem.kh - 1) / t->sh + 1;
+    const double free = (double)(dwci_element(c)->registers - 2 - live * t->columns);
     const double kept = free < taps ? free : taps; /* filter vectors in registers */
-    const bool keeps = kernel->kh > 0 && together == 1 && 2 * kept >= taps;
-    const double filter = keeps ? taps + outputs * (taps - kept) : t->mean_rows * taps;
-    const double overhead = 25 + 3 * t->in_rows + 4 * t->mean_rows;
-    return outputs * taps + t->in_rows * t->in_columns + filter + overhead / (double)together;
+    const double filter = taps + (2 * kept >= taps ? outputs * (taps - kept) : t->mean_rows * taps);
+    return PRODUCT_NS * outputs * taps + LOAD_NS * (t->in_rows * t->in_columns + filter / 2) +
+           ROW_NS * (t->mean_rows + (double)(live - 1)) + STORE_NS * outputs * (1 + 0.3 * (double)live);
+}
+
+/* What waits for the TLB in one visit of a strip: pages of the output, when there are more than it holds for stores. */
+static double strip_page_ns(const dwci_case *c, const tiling *t) {
+    static const double STORE_PAGES = 16, PAGE_NS = 0.41;
+    const double bytes = (double)c->geometry.element_bytes * (double)c->geometry.oc, phases = (double)c->problem.dw;
+    const double width = fmin(1 + t->mean_columns * phases * bytes / PAGE, t->mean_columns);
+    const double row = phases * (double)c->geometry.ow * bytes / PAGE;
+    const double pages = row < width ? t->mean_rows * row + width : t->mean_rows * width;
+    const double over = 2 * (pages / STORE_PAGES - 0.75);
+    return PAGE_NS * pages * (over < 0 ? 0 : over > 1 ? 1 : over);
+}
+
+/* Nanoseconds of one visit of a strip. */
+static double strip_ns(const dwci_case *c, const tiling *t, const traffic *lines, bool in_l1, bool in_l2) {
+    static const double CROWDED_NS = 0.045, FRESH_NS = 0.19, WIDE_NS = 0.24, AGAIN_NS = 0.37, HIGH_NS = 0.15;
+    static const double STRIP_L2_LINE_NS = 0.57, NORM = 2.54;
+    const double arithmetic = strip_arithmetic_ns(c, t), others = t->mean_columns - 1;
+    double memory = 0;
+    if (!in_l1)
+        memory += STRIP_L2_LINE_NS * (lines->in + 2 * lines->out) +
+                  CROWDED_NS * fmin(lines->crowded, 4) * others * (lines->in + lines->out);
+    if (!in_l2) { /* narrow and low ones are what the prefetchers follow */
+        const double again = lines->in - (lines->fresh - 2 * lines->out);
+        memory += lines->fresh * (FRESH_NS + WIDE_NS * others + HIGH_NS * fmax(0, log2(t->mean_rows / 8))) +
+                  AGAIN_NS * fmax(0, again);
+    }
+    return pow(pow(arithmetic, NORM) + pow(memory, NORM), 1 / NORM) + 0.15 * fmin(arithmetic, memory) +
+           strip_page_ns(c, t);
 }
 
 /* By how much copying to stages is more than copying the image once: rows copied again, short pieces, above all where
  * they come from afar. */
-static double copies(const dwci_case *c, const dwci_params *params, int64_t vectors, bool far) {
+static double copies_again(const dwci_case *c, const dwci_params *params, int64_t vectors, bool far) {
     const double stage = params->value[DWCI_STAGE], sh = (double)c->problem.sh;
     const double again = ((stage - 1) * sh + (double)c->problem.kh) / (stage * sh);
     return (again > 1 ? again : 1) * (1 + (far ? 12 : 4) / (double)vectors);
@@ -212,12 +254,6 @@ static double manners(const dwci_params *params, const tiling *t, bool memory) {
     return ahead * (nontemporal ? 1 : 1.2) * (t->rows == 1 ? 1.08 : 1);
 }
 
-/* Which part of the sum below the time measured is depends on the family of kernels; all candidates of a case are of
- * one. */
-static double family(const dwci_direct_kernel *kernel) {
-    return kernel->kh > 0 ? 0.75 : kernel->kw > 0 ? 1 : 1.25;
-}
-
 /* Nanoseconds of one image. */
 static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, const dwci_params *params) {
     const dwc_problem *p = &c->problem;
@@ -226,36 +262,43 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
     const double l2 = c->machine->l2_bytes > 0 ? (double)c->machine->l2_bytes : 512 << 10;
     const int64_t lanes = dwci_lanes(c), phases_down = p->dh / dwci_common_divisor(p->sh, p->dh);
     const double vector = (double)lanes * (double)c->geometry.element_bytes; /* bytes */
-    const double all = (double)dwci_vectors(c->geometry.oc, lanes);
+    const int64_t copies = dwci_filter_copies(kernel, c->geometry.oc, lanes, (int64_t)c->geometry.element_bytes);
+    const double all = (double)dwci_copy_vectors(copies - 1, c->geometry.oc, lanes);
     const double phases = (double)phases_down * (double)(p->dw / dwci_common_divisor(p->sw, p->dw));
     const double visits = phases * (double)t.bands * (double)t.tiles * all;
     const double line = vector / LINE / (double)p->m; /* of input, for a pixel and a vector of outputs */
-    const int64_t together = vectors_of_visit(c, kernel, &t);
-    const double crowded = crowding(&t, p->kh, p->kw, at_least((int64_t)l1 / PAGE, 1)),
-                 footprint = dwci_cost_footprint(c) / (double)p->n;
-    const bool memory = dwci_cost_from_memory(c);
+    const double footprint = dwci_cost_footprint(c) / (double)p->n;
+    const bool memory = dwci_cost_from_memory(c), strip = kernel->rows == DWCI_STRIP;
+    const double crowded = crowding(&t, p->kh, p->kw, at_least((int64_t)l1 / PAGE, 1));
 
     /* Neighbouring tiles share columns, if these survive a visit of all channels. */
     const double input = t.in_rows * t.in_columns * (double)t.vectors * vector / (double)p->m;
     const double columns = crowded < 0.5 && input < 0.7 * l1 ? t.mean_columns * (double)t.sw : t.in_columns;
-    const double in_lines = t.in_rows * columns * line * (1 + 2 * crowded / (double)together);
-    const double out_lines = t.mean_rows * t.mean_columns * vector / LINE;
     const double streams = t.mean_rows * (double)t.sh * t.mean_columns * (double)t.sw;
+    traffic lines = {
+        .in = t.in_rows * columns * line, .out = t.mean_rows * t.mean_columns * vector / LINE, .crowded = crowded};
+    lines.fresh = streams * line + 2 * lines.out;
 
-    double ns = visits * instructions(c, kernel, &t, together) * INSTRUCTION_NS;
-    if (footprint > l1)
-        ns += visits * (in_lines + out_lines) * L2_LINE_NS;
+    double ns;
+    if (strip) {
+        ns = visits * strip_ns(c, &t, &lines, footprint <= l1, footprint <= l2 || memory);
+    } else {
+        ns = visits * instructions(c, &t) * INSTRUCTION_NS;
+        if (footprint > l1)
+            ns += visits * (lines.in * (1 + 2 * crowded) + lines.out) * L2_LINE_NS;
+        if (footprint > l2 && !memory)
+            ns += visits * (lines.fresh - lines.out) * L3_LINE_NS;
+    }
     if (t.staged)
-        ns += (double)p->h * (double)p->w * (all / (double)p->m) * copies(c, params, t.vectors, footprint > 8 * l2) *
-              COPY_VECTOR_NS;
+        ns += (double)p->h * (double)p->w * (all / (double)p->m) *
+              copies_again(c, params, t.vectors, footprint > 8 * l2) * (strip ? STRIP_COPY_VECTOR_NS : COPY_VECTOR_NS);
     if (memory)
         ns += footprint / LINE *
               (MEMORY_LINE_NS + (t.staged            ? STAGED_LINE_NS
                                  : streams > STREAMS ? STREAM_LINE_NS * (streams - STREAMS)
                                                      : 0));
-    else if (footprint > l2)
-        ns += visits * (streams * line + out_lines) * L3_LINE_NS;
-    return ns * family(kernel) * manners(params, &t, memory);
+    /* Which part of the sum the time measured is; all candidates of a case are of one family of kernels. */
+    return ns * (strip ? 1 : kernel->kw > 0 ? 1 : 1.25) * manners(params, &t, memory);
 }
 
 /* Nanoseconds of one image, NCHW: vectors of outputs, rows, and what is copied to the stage. The constants are a fit on

@@ -125,12 +125,13 @@ static double cost(const dwci_case *c, const dwci_params *params) {
     const double inverse = 3 * pairs + m * (pairs + 1) + 4;
     const double lines = (double)dwci_lanes(c) * (double)c->geometry.element_bytes / 64 * (n * wider + m * multiples);
     const double l2 = c->machine->l2_bytes > 0 ? (double)c->machine->l2_bytes : 512 << 10;
+    const double near = fmax(2 * l2, 4 << 20); /* what comes and goes at no cost worth a term */
     const double footprint = dwci_cost_footprint(c);
     double ns = rows * segments * n * (1 + multiples) * ROW_NS;
     ns += rows * (double)c->geometry.ow * INSTRUCTION_NS * (forward + multiples * (products + inverse));
     if (dwci_cost_from_memory(c))
         ns += footprint / 64 * MEMORY_LINE_NS;
-    else if (footprint / (double)p->n > 8 * l2)
+    else if (footprint / (double)p->n > near)
         ns += rows * (double)c->geometry.ow * lines * FAR_LINE_NS;
     return 1e-9 * ns * CAUTION / c->threads;
 }

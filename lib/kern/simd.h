@@ -362,8 +362,8 @@ ALWAYS_INLINE vec v_multiply_add(vec a, vec x, vec w) {
 #endif
 }
 
-/* *sum = *sum + x*w, in place, x in a register. Left to compilers, sums wander between registers from one multiply-add to
- * the next, and copies follow them. */
+/* *sum = *sum + x*w, in place, x in a register. Left to compilers, sums wander between registers from one multiply-add
+ * to the next, and copies follow them. */
 ALWAYS_INLINE void v_accumulate(vec *sum, vec x, vec w) {
 #if defined(__AVX512F__) && defined(DOUBLE)
     __asm__("vfmadd231pd %2, %1, %0" : "+v"(*sum) : "v"(x), "vm"(w));

@@ -230,7 +230,7 @@ def verify_and_prune():
     algo = '"algo":"direct"'
     for name, old, new, word in (("unknown", algo, '"algo":"frob"', "no algorithm 'frob'"),
                                  ("older", '"revision":', '"revision":9', "has changed since"),
-                                 ("illegal", '"params":"rows=', '"params":"rows=77', "rows")):
+                                 ("illegal", '"params":"rows=', '"params":"rows=77777777', "rows")):
         change("first.jsonl", f"{name}.jsonl", old, new)
         result = run("wisdom", "verify", "--wisdom", f"{name}.jsonl")
         check(f"verify: {name}", result.returncode == 1 and word in result.stdout and "1 finding" in result.stdout

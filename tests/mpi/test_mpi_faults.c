@@ -197,7 +197,7 @@ static void null_pointers(void **state) {
     dwc_mpi_context *context = dwt_ranks_context(DWC_ISA_BEST, 0);
     dwc_problem problem = dwt_problem("f32:nhwc:n1:32x4x1:k3x3"), bad = problem;
     const int odd = dwt_ranks / 2, am_odd = dwt_rank == odd;
-    float whole[128] = {0}, part[128] = {0}, out[128], filter[9] = {0};
+    float whole[128] = {0}, part[128] = {0}, out[128], filter[9] = {0}, packed[1024] = {0};
     dwc_mpi_plan *plan = NULL;
     dwc_error error = fresh();
     double start = dwt_ranks_seconds();
@@ -209,9 +209,9 @@ static void null_pointers(void **state) {
     dwt_ok(dwc_mpi_plan_create(context, &problem, NULL, DWC_MPI_SPLIT_SPATIAL, &plan, &error), &error, "plan");
     refused(dwc_mpi_plan_scatter(plan, 0, whole, am_odd ? NULL : part, &error), &error, DWC_INVALID_ARGUMENT, "input",
             odd, start);
-    refused(dwc_mpi_plan_execute(plan, part, whole, NULL, am_odd ? NULL : out, whole, &error), &error,
+    refused(dwc_mpi_plan_execute(plan, part, packed, NULL, am_odd ? NULL : out, whole, &error), &error,
             DWC_INVALID_ARGUMENT, "output", odd, start);
-    refused(dwc_mpi_plan_execute(plan, part, am_odd ? NULL : whole, NULL, out, whole, &error), &error,
+    refused(dwc_mpi_plan_execute(plan, part, am_odd ? NULL : packed, NULL, out, whole, &error), &error,
             DWC_INVALID_ARGUMENT, "packed filter", odd, start);
     refused(dwc_mpi_plan_execute_root(plan, odd, DWC_MPI_MODE_PHASED, NULL, whole, NULL, NULL, out, NULL, &error),
             &error, DWC_INVALID_ARGUMENT, "filter", odd, start);

@@ -228,7 +228,7 @@ static void test_entries_that_do_not_fit(void **state) {
     const claim claims[] = {{"no_such", "", 1},
                             {"reference", "", 1},
                             {"direct", "rows=4", now},
-                            {"direct", "rows=9999,columns=1,block=0,stage=0,prefetch=0,nontemporal=0", now},
+                            {"direct", "rows=9999999,columns=1,block=0,stage=0,prefetch=0,nontemporal=0", now},
                             {"direct", other, now}};
     put(&b, SMALL, NULL, NULL, claims, 5);
     assert_string_equal(plan_info(&b, SMALL, NULL).params, other);
