@@ -12,7 +12,7 @@ set -euo pipefail
 # shellcheck source=scripts/report-setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/report-setup.sh" performance "$@"
 
-bench warm --min-time 0.02 --verify
+bench warm --min-time 0.06 --verify
 bench cold --batch 64 --cache cold --offsets 0,64 --min-time 0.003
 bench cold-all --batch 64 --cache cold --offsets 0,64 --min-time 0.003 --threads "$(nproc)"
 "$dwconv" info --json > "$rows/info.json"

@@ -95,10 +95,10 @@ int dwci_direct_candidates(const dwci_case *c, dwci_params *list, int most) {
             continue;
         for (int columns = kernel->columns; columns > 0; columns--) {
             add(&l, rows, columns, 0, 0, 0, 0);
-            if (strip && rows != DWCI_STREAM_ROWS)
-                continue;
-            add(&l, rows, columns, 0, 0, 4, 1);
-            add(&l, rows, columns, 0, 0, 8, 1);
+            if (!strip)
+                add(&l, rows, columns, 0, 0, 4, 1);
+            if (!strip || rows > 0)
+                add(&l, rows, columns, 0, 0, strip ? rows : 8, 1);
         }
     }
     const int rows = strip ? 0 : kernel->rows;
@@ -297,6 +297,8 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
               (MEMORY_LINE_NS + (t.staged            ? STAGED_LINE_NS
                                  : streams > STREAMS ? STREAM_LINE_NS * (streams - STREAMS)
                                                      : 0));
+    if (memory && strip && !t.staged) /* few streams at once are what the prefetchers follow */
+        ns *= 1 + 0.02 * fmax(0, t.mean_columns * (double)t.sw - 2);
     /* Which part of the sum the time measured is; all candidates of a case are of one family of kernels. */
     return ns * (strip ? 1 : kernel->kw > 0 ? 1 : 1.25) * manners(params, &t, memory);
 }

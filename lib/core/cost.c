@@ -14,7 +14,12 @@ double dwci_cost_footprint(const dwci_case *c) {
 }
 
 double dwci_last_cache(const dwc_machine *machine) {
-    return machine->l3_bytes ? (double)machine->l3_bytes : machine->l2_bytes ? (double)machine->l2_bytes : 16e6;
+    /* Virtual machines of a few cores may report the cache of the whole processor, which others fill as well. */
+    static const double MOST_PER_CORE = 16 << 20;
+    const double most = MOST_PER_CORE * (machine->l3_cores > 0 ? machine->l3_cores : 1);
+    if (machine->l3_bytes)
+        return (double)machine->l3_bytes < most ? (double)machine->l3_bytes : most;
+    return machine->l2_bytes ? (double)machine->l2_bytes : 16e6;
 }
 
 bool dwci_cost_from_memory(const dwci_case *c) {
@@ -23,7 +28,7 @@ bool dwci_cost_from_memory(const dwci_case *c) {
 
 /* Bytes per second of one core at a footprint, and of all of them together. */
 static double bandwidth(const dwc_machine *machine, double bytes, int threads) {
-    double l3 = machine->l3_bytes ? (double)machine->l3_bytes : 16e6;
+    double l3 = machine->l3_bytes ? dwci_last_cache(machine) : 16e6;
     double l2 = machine->l2_bytes ? (double)machine->l2_bytes : 1e6;
     if (bytes / threads < l2)
         return 90e9 * threads;

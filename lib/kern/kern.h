@@ -94,7 +94,7 @@ static inline int64_t dwci_stage_row(int64_t pixel, int64_t w) {
 }
 
 /* Bytes of dwci_direct_args.stream: the largest band that goes past the caches, anywhere in its first line. */
-enum { DWCI_STREAM_ROWS = 4 };
+enum { DWCI_STREAM_ROWS = 8 };
 static inline int64_t dwci_stream_bytes(int64_t output_row_bytes) {
     return DWCI_STREAM_ROWS * output_row_bytes + 64;
 }
