@@ -5,8 +5,9 @@
 
 #include "algo/arguments.h"
 
-/* Parameters; rows of a few channels have none: all 0. NCHW has rows (of tiles), stage (output rows staged whole at a
- * time, 0: what has to be), nontemporal, and block 1 for no stage at all, slowly. */
+/* Parameters. Rows and columns are of a tile; where that is a strip, rows are those of a band, 0 the whole height. Rows
+ * of a few channels have none: all 0. NCHW has rows (of tiles), stage (output rows staged whole at a time, 0: what has
+ * to be), nontemporal, and block 1 for no stage at all, slowly. */
 enum { DWCI_ROWS, DWCI_COLUMNS, DWCI_BLOCK, DWCI_STAGE, DWCI_PREFETCH, DWCI_NONTEMPORAL };
 
 /* Fraction of the peak rate that the kernels reach, to tell how many threads are worth waking. */

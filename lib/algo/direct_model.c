@@ -8,8 +8,8 @@
  * first level of the TLB holds. Staging costs a copy and avoids these.
  *
  * Strips: the constants are a fit on an Intel server core of 2024 (3.6 GHz, 48 KiB and 2 MiB of cache), AVX-512 and
- * AVX2, 50 layers, up to 18 candidates each, the worst of three buffer offsets; there the choice takes 1.05 times as
- * long as the best candidate (geometric mean; 95 % of the layers 1.21, the worst 1.25). The others: AMD Zen 3 (3.4 GHz,
+ * AVX2, 58 layers, up to 18 candidates each, the worst of three buffer offsets; there the choice takes 1.06 times as
+ * long as the best candidate (geometric mean; 95 % of the layers 1.24, the worst 1.5). The others: AMD Zen 3 (3.4 GHz,
  * 32 KiB and 512 KiB of cache). */
 #include "algo/direct.h"
 #include "core/cost.h"
@@ -195,7 +195,7 @@ typedef struct traffic {
 
 /* Nanoseconds of arithmetic of one visit of a strip: products, loads, stores and sums that move up, rows. */
 static double strip_arithmetic_ns(const dwci_case *c, const tiling *t) {
-    static const double PRODUCT_NS = 0.069, LOAD_NS = 0.148, ROW_NS = 0.39, STORE_NS = 0.2;
+    static const double PRODUCT_NS = 0.076, LOAD_NS = 0.094, ROW_NS = 0.21, STORE_NS = 0.36;
     const double taps = (double)c->problem.kh * (double)c->problem.kw, outputs = t->mean_rows * t->mean_columns;
     const int64_t live = (c->problem.kh - 1) / t->sh + 1;
     const double free = (double)(dwci_element(c)->registers - 2 - live * t->columns);
@@ -207,7 +207,7 @@ static double strip_arithmetic_ns(const dwci_case *c, const tiling *t) {
 
 /* What waits for the TLB in one visit of a strip: pages of the output, when there are more than it holds for stores. */
 static double strip_page_ns(const dwci_case *c, const tiling *t) {
-    static const double STORE_PAGES = 16, PAGE_NS = 0.41;
+    static const double STORE_PAGES = 16, PAGE_NS = 0.105;
     const double bytes = (double)c->geometry.element_bytes * (double)c->geometry.oc, phases = (double)c->problem.dw;
     const double width = fmin(1 + t->mean_columns * phases * bytes / PAGE, t->mean_columns);
     const double row = phases * (double)c->geometry.ow * bytes / PAGE;
@@ -218,19 +218,20 @@ static double strip_page_ns(const dwci_case *c, const tiling *t) {
 
 /* Nanoseconds of one visit of a strip. */
 static double strip_ns(const dwci_case *c, const tiling *t, const traffic *lines, bool in_l1, bool in_l2) {
-    static const double CROWDED_NS = 0.045, FRESH_NS = 0.19, WIDE_NS = 0.24, AGAIN_NS = 0.37, HIGH_NS = 0.15;
-    static const double STRIP_L2_LINE_NS = 0.57, NORM = 2.54;
-    const double arithmetic = strip_arithmetic_ns(c, t), others = t->mean_columns - 1;
+    static const double NEAR_NS = 0.28, NEAR_HIGH_NS = 0.02, CROWDED_NS = 0.065; /* from the second cache */
+    static const double FAR_NS = 0.19, FAR_WIDE_NS = 0.17, FAR_HIGH_NS = 0.46, AGAIN_NS = 0.49; /* from the last */
+    static const double NORM = 2.8, ALONE = 0.65;
+    const double arithmetic = strip_arithmetic_ns(c, t), high = fmax(0, log2(t->mean_rows / 8));
     double memory = 0;
     if (!in_l1)
-        memory += STRIP_L2_LINE_NS * (lines->in + 2 * lines->out) +
-                  CROWDED_NS * fmin(lines->crowded, 4) * others * (lines->in + lines->out);
+        memory += (lines->in + 2 * lines->out) * (NEAR_NS + NEAR_HIGH_NS * high) +
+                  (lines->in + lines->out) * CROWDED_NS * fmin(lines->crowded, 4) * t->mean_columns;
     if (!in_l2) { /* narrow and low ones are what the prefetchers follow */
         const double again = lines->in - (lines->fresh - 2 * lines->out);
-        memory += lines->fresh * (FRESH_NS + WIDE_NS * others + HIGH_NS * fmax(0, log2(t->mean_rows / 8))) +
-                  AGAIN_NS * fmax(0, again);
+        memory += lines->fresh * (FAR_NS + FAR_WIDE_NS * (t->mean_columns - 1) + FAR_HIGH_NS * high) +
+                  fmax(0, again) * AGAIN_NS;
     }
-    return pow(pow(arithmetic, NORM) + pow(memory, NORM), 1 / NORM) + 0.15 * fmin(arithmetic, memory) +
+    return pow(pow(arithmetic, NORM) + pow(memory, NORM), 1 / NORM) + ALONE * fmin(arithmetic, memory) +
            strip_page_ns(c, t);
 }
 
@@ -243,14 +244,14 @@ static double copies_again(const dwci_case *c, const dwci_params *params, int64_
 }
 
 /* Factors for what goes past the caches or is asked for ahead, where it should not or should. */
-static double manners(const dwci_params *params, const tiling *t, bool memory) {
+static double manners(const dwci_params *params, const tiling *t, bool strip, bool memory) {
     const int prefetch = params->value[DWCI_PREFETCH], nontemporal = params->value[DWCI_NONTEMPORAL];
     if (!memory)
         return (nontemporal ? 2 : 1) * (prefetch ? 1.1 : 1);
     if (t->staged)
         return nontemporal ? 1 : 1.2;
-    /* At least as far ahead as a tile reads. Single rows read most input again. */
-    const double ahead = prefetch == (t->in_rows > 4.5 ? 8 : 4) ? 1 : prefetch ? 1.07 : 1.15;
+    /* Tiles: at least as far ahead as one reads. Single rows read most input again. */
+    const double ahead = prefetch == 0 ? 1.15 : strip || prefetch == (t->in_rows > 4.5 ? 8 : 4) ? 1 : 1.07;
     return ahead * (nontemporal ? 1 : 1.2) * (t->rows == 1 ? 1.08 : 1);
 }
 
@@ -300,7 +301,7 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
     if (memory && strip && !t.staged) /* few streams at once are what the prefetchers follow */
         ns *= 1 + 0.02 * fmax(0, t.mean_columns * (double)t.sw - 2);
     /* Which part of the sum the time measured is; all candidates of a case are of one family of kernels. */
-    return ns * (strip ? 1 : kernel->kw > 0 ? 1 : 1.25) * manners(params, &t, memory);
+    return ns * (strip ? 1 : kernel->kw > 0 ? 1 : 1.25) * manners(params, &t, strip, memory);
 }
 
 /* Nanoseconds of one image, NCHW: vectors of outputs, rows, and what is copied to the stage. The constants are a fit on

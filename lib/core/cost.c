@@ -15,7 +15,7 @@ double dwci_cost_footprint(const dwci_case *c) {
 
 double dwci_last_cache(const dwc_machine *machine) {
     /* Virtual machines of a few cores may report the cache of the whole processor, which others fill as well. */
-    static const double MOST_PER_CORE = 16 << 20;
+    static const double MOST_PER_CORE = 32 << 20;
     const double most = MOST_PER_CORE * (machine->l3_cores > 0 ? machine->l3_cores : 1);
     if (machine->l3_bytes)
         return (double)machine->l3_bytes < most ? (double)machine->l3_bytes : most;
@@ -23,7 +23,8 @@ double dwci_last_cache(const dwc_machine *machine) {
 }
 
 bool dwci_cost_from_memory(const dwci_case *c) {
-    return dwci_cost_footprint(c) > 0.7 * dwci_last_cache(c->machine);
+    /* A batch is seldom used again soon. */
+    return dwci_cost_footprint(c) > (c->problem.n > 1 ? 0.35 : 0.7) * dwci_last_cache(c->machine);
 }
 
 /* Bytes per second of one core at a footprint, and of all of them together. */

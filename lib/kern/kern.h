@@ -37,7 +37,7 @@ static inline int64_t dwci_common_divisor(int64_t a, int64_t b) {
 /* Vectors that begin at multiples of their size in memory cross no cache line. Where all pixels lie alike, a packed
  * filter has copies for it: copy 0 as above; in copy s of the others vector 1 begins at channel dwci_copy_start(s), and
  * the vectors before and behind the multiples overlap their neighbours. */
-enum { DWCI_COPY_STEP = 16, DWCI_COPY_VECTORS = 8 }; /* bytes from copy to copy; fewest vectors of channels */
+enum { DWCI_COPY_STEP = 16, DWCI_COPY_PIXEL = 512 }; /* bytes: from copy to copy, of the smallest pixel */
 
 static inline int64_t dwci_copy_start(int64_t copy, int64_t lanes, int64_t element_bytes) {
     return copy > 0 ? copy * DWCI_COPY_STEP / element_bytes : lanes;
@@ -179,7 +179,7 @@ static inline int64_t dwci_filter_copies(const dwci_direct_kernel *k, int64_t ch
                                          int64_t element_bytes) {
     const int64_t vector_bytes = lanes * element_bytes;
     return k->rows == DWCI_STRIP && k->channels == DWCI_WHOLE && channels % lanes == 0 && k->m == 1 &&
-                   channels >= DWCI_COPY_VECTORS * lanes && vector_bytes > DWCI_COPY_STEP
+                   channels * element_bytes >= DWCI_COPY_PIXEL && vector_bytes > DWCI_COPY_STEP
                ? vector_bytes / DWCI_COPY_STEP
                : 1;
 }

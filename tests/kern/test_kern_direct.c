@@ -92,7 +92,8 @@ static void make_problem(dwt_rng *rng, dwc_dtype dtype, dwc_layout layout, kerne
         if (layout == DWC_NHWC && kernel->channels != DWCI_FLAT && dwt_chance(rng, 1, 20))
             p->c = 256 * dwt_between(rng, 1, 2); /* staged pixels of which are skewed */
         if (layout == DWC_NHWC && kernel->rows == DWCI_STRIP && dwt_chance(rng, 1, 3))
-            p->c = lanes_of(k) * dwt_between(rng, DWCI_COPY_VECTORS, DWCI_COPY_VECTORS + 2); /* several copies */
+            p->c =
+                DWCI_COPY_PIXEL / (int64_t)dwc_dtype_bytes(dtype) + lanes_of(k) * dwt_between(rng, 0, 2); /* copies */
         p->padding = (dwc_padding)dwt_between(rng, DWC_SAME, DWC_EXPLICIT);
         if (p->padding == DWC_EXPLICIT) {
             p->pad_top = dwt_between(rng, 0, 9);
