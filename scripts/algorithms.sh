@@ -33,4 +33,4 @@ for dtype in f32 f64; do
     done
 done
 "$dwconv" info --json > "$rows/info.json"
-python3 scripts/algorithms.py "$rows" "$folder"
+"$python" scripts/algorithms.py "$rows" "$folder"

@@ -16,4 +16,4 @@ forms=(--layout "nhwc,nchw" --dtype "f32,f16,bf16" --offsets 64)
 bench warm "${forms[@]}" --effort measure --wisdom "$rows/wisdom.jsonl" --min-time 0.01 --verify
 bench cold "${forms[@]}" --batch 64 --cache cold --min-time 0.003
 "$dwconv" info --json > "$rows/info.json"
-python3 scripts/layouts.py "$rows" "$folder"
+"$python" scripts/layouts.py "$rows" "$folder"

@@ -16,4 +16,4 @@ bench warm --min-time 0.06 --verify
 bench cold --batch 64 --cache cold --offsets 0,64 --min-time 0.003
 bench cold-all --batch 64 --cache cold --offsets 0,64 --min-time 0.003 --threads "$(nproc)"
 "$dwconv" info --json > "$rows/info.json"
-python3 scripts/performance.py "$rows" "$folder"
+"$python" scripts/performance.py "$rows" "$folder"

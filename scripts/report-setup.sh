@@ -5,7 +5,8 @@
 #
 #   source report-setup.sh NAME [FOLDER] [SHAPES.csv]     default: tune, tune/layers.csv
 #
-# Goes to the project's folder; sets dwconv, folder (of the report), shapes, and rows: build/NAME, for what is measured.
+# Goes to the project's folder; sets dwconv, folder (of the report), shapes, rows (build/NAME, for what is measured) and
+# python (Debian's, which has Debian's packages, where it is).
 
 report=$1
 root=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
@@ -13,6 +14,8 @@ folder=$(realpath "${2-$root/tune}")
 shapes=$(realpath "${3-$root/tune/layers.csv}")
 cd "$root"
 dwconv=build/release/apps/dwconv
+python=/usr/bin/python3
+[[ -x $python ]] || python=python3
 rows=build/$report
 [[ -x $dwconv ]] || { echo "$report: build first: scripts/build.sh" >&2; exit 1; }
 [[ -d $folder ]] || { echo "$report: no folder $folder" >&2; exit 1; }
