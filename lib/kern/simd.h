@@ -205,6 +205,17 @@ ALWAYS_INLINE evec e_load_strided(const elem_t *p, int64_t step, lanes part) {
 typedef uint32_t uvec __attribute__((vector_size(VECTOR_BYTES)));
 #endif
 
+#if defined(DWC_ELEMENT_BF16) && defined(__AVX512F__)
+/* Which 16 bits of a vector go where: elements to the upper halves of lanes, or back. */
+ALWAYS_INLINE __m512i bf16_places(const int back) {
+    typedef int16_t places __attribute__((vector_size(64)));
+    places p;
+    for (int i = 0; i < 32; i++)
+        p[i] = (int16_t)(back ? 2 * i + 1 : i / 2);
+    return (__m512i)p;
+}
+#endif
+
 /* Stored -> computed. Exact. */
 ALWAYS_INLINE vec v_widen(evec e) {
 #if defined(DWC_ELEMENT_F16) && defined(__AVX512F__)
@@ -218,6 +229,9 @@ ALWAYS_INLINE vec v_widen(evec e) {
     vec value = (vec)((half & 0x7fff) << 13) * 0x1p112f; /* see dwci_f16_to_f32 */
     uvec infinite = (uvec)((half & 0x7c00) == 0x7c00) & 0x7f800000u;
     return (vec)((uvec)value | infinite | ((half & 0x8000) << 16));
+#elif defined(DWC_ELEMENT_BF16) && defined(__AVX512F__)
+    /* one shuffle; zeros below each element */
+    return (vec)_mm512_maskz_permutexvar_epi16(0xaaaaaaaau, bf16_places(0), _mm512_castsi256_si512((__m256i)e));
 #elif defined(DWC_ELEMENT_BF16)
     return (vec)(__builtin_convertvector(e, uvec) << 16);
 #else
@@ -244,6 +258,13 @@ ALWAYS_INLINE evec v_narrow(vec v) {
     *(vec_anywhere *)from = v;
     narrow_one_by_one(from, to);
     return e_load((const elem_t *)to);
+#elif defined(DWC_ELEMENT_BF16) && defined(__AVX512F__)
+    const __m512i bits = (__m512i)v, half = _mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff));
+    const __mmask16 odd = _mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x10000));
+    const __mmask16 nan = _mm512_cmp_ps_mask((__m512)v, (__m512)v, _CMP_UNORD_Q);
+    __m512i rounded = _mm512_mask_add_epi32(half, odd, half, _mm512_set1_epi32(1));
+    rounded = _mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(0x400000));
+    return (evec)_mm512_castsi512_si256(_mm512_permutexvar_epi16(bf16_places(1), rounded));
 #elif defined(DWC_ELEMENT_BF16)
     uvec bits = (uvec)v;
     uvec rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
