@@ -21,11 +21,6 @@ static inline int64_t dwci_vectors(int64_t channels, int64_t lanes) {
     return (channels + lanes - 1) / lanes;
 }
 
-static inline int64_t dwci_vector_start(int64_t vector, int64_t channels, int64_t lanes) {
-    const int64_t last = channels > lanes ? channels - lanes : 0;
-    return vector * lanes < last ? vector * lanes : last;
-}
-
 static inline int64_t dwci_common_divisor(int64_t a, int64_t b) {
     while (b) {
         const int64_t rest = a % b;
@@ -56,6 +51,10 @@ static inline int64_t dwci_vectors_before_copy(int64_t copy, int64_t channels, i
 static inline int64_t dwci_vector_of_copy(int64_t vector, int64_t start, int64_t channels, int64_t lanes) {
     const int64_t last = channels > lanes ? channels - lanes : 0, at = start + (vector - 1) * lanes;
     return vector == 0 ? 0 : at < last ? at : last;
+}
+
+static inline int64_t dwci_vector_start(int64_t vector, int64_t channels, int64_t lanes) {
+    return dwci_vector_of_copy(vector, lanes, channels, lanes);
 }
 
 enum { DWCI_CLAMP_NONE, DWCI_CLAMP_RELU, DWCI_CLAMP_RELU6 };
