@@ -6,15 +6,17 @@ job is another one; and what --resume does where there is nothing to do.
 """
 
 import glob
+import math
 import os
 import random
 import signal
 import sys
 import time
 
-from cli_support import begin, check, expect_error, finish, read_bytes, run, seen, start, succeeds, write_npy
+from cli_support import (FORMATS, begin, check, expect_error, finish, header_text, npy_bytes, pack, read_bytes, run, seen, start,
+                         succeeds, write_npy)
 
-IMAGES, SIZE, CHANNELS = 60 + 5 * (int(sys.argv[3]) if len(sys.argv) > 3 else 10), 32, 16
+IMAGES, SIZE, CHANNELS = 110, 32, 16
 JOB = ["conv", "--input", "input.npy", "--filter", "filter.npy", "--output", "out.npy"]
 SLOW = [*JOB, "--algo", "reference", "--threads", 1, "--chunk-images", 1, "--checkpoint", 0.05]
 JOURNALS = "out.npy.partial-*.journal"
@@ -75,16 +77,25 @@ def same(name, whole):
         clean()
 
 
-def kills(whole, count, seed):
+def kills(whole, image_time, count, seed):
     """Ten in a row, then a run to the end; and single ones with other threads, memory and chunks."""
     rng = random.Random(seed)
+    lives = math.ceil(0.16 / image_time)  # images that one job, a checkpoint of 0.05 s, cannot finish before its kill
+    images = IMAGES * math.ceil((count * lives + 30) / IMAGES)
+    with open("many.npy", "wb") as file:
+        file.write(npy_bytes(header_text((images, SIZE, SIZE, CHANNELS), FORMATS["f32"][0]), pack("f32", values) * images))
+    many = job("--input", "many.npy", "--threads", 2)
+    succeeds("many images, undisturbed", *many)
+    all_images = read_bytes("out.npy")
+    clean()
     for number in range(count):
-        code, _ = interrupt(signal.SIGKILL, rng.randint(1, 2), *job("--threads", rng.randint(1, 3)), "--resume")
+        code, _ = interrupt(signal.SIGKILL, rng.randint(1, 2), *many[:-1], rng.randint(1, 3), "--resume")
         check(f"kill {number}: the partial file and journals stay", code == -signal.SIGKILL and "out.npy.partial" in left()
               and records() > 0 and not os.path.exists("out.npy"), (code, left()))
     done = records()
-    succeeds(f"after {count} kills, {done} chunks done: to the end", *SLOW, "--resume")
-    same("same bits after all kills", whole)
+    succeeds(f"after {count} kills, {done} of {images} chunks done: to the end", *many, "--resume")
+    same("same bits after all kills", all_images)
+    os.unlink("many.npy")
     for extra in (["--threads", 3], ["--memory", "300K"], ["--chunk-images", 7], ["--isa", "best"]):
         interrupt(signal.SIGKILL, 3)
         succeeds(f"resume with {extra}", *JOB, "--resume", *extra)
@@ -372,11 +383,12 @@ write_npy("filter2.npy", (7, 7, CHANNELS, 1), [rng.uniform(-1, 1) for _ in range
 write_npy("bias.npy", (CHANNELS, ), [1] * CHANNELS)
 started = time.monotonic()
 succeeds("undisturbed", *SLOW)
-print(f"the job takes {time.monotonic() - started:.1f} s")
+elapsed = time.monotonic() - started
+print(f"the job takes {elapsed:.1f} s")
 good = read_bytes("out.npy")
 check("undisturbed: nothing but the output", left() == ["out.npy"], left())
 os.unlink("out.npy")
-kills(good, kill_count, kill_seed)
+kills(good, elapsed / IMAGES, kill_count, kill_seed)
 requests(good)
 damage(good)
 untrue_records(good, library)
