@@ -48,6 +48,10 @@ static bool serves_channels(const dwci_direct_kernel *k, const dwci_case *c) {
         return args.kw <= DWCI_NCHW_MOST_COLUMNS && args.dw <= most && args.sw <= most && args.left <= most &&
                args.w <= most && args.ow <= most && dwci_nchw_stage_of(&args, lanes).row <= most;
     }
+    case DWCI_IN_PLACE: {
+        const dwci_direct_args args = dwci_arguments(c, NULL);
+        return dwci_nchw_in_place(&args, k->sw);
+    }
     default:
         return true;
     }
@@ -85,9 +89,12 @@ static bool scratch_sizes(const dwci_case *c, const dwci_direct_kernel *kernel, 
         *stream = (size_t)(dwci_stream_bytes((int64_t)row) + 63) / 64 * 64;
     }
     if (nchw) {
+        dwci_direct_args args = dwci_arguments(c, NULL);
+        if (kernel->channels == DWCI_IN_PLACE && !params->value[DWCI_BLOCK])
+            *stage = ((size_t)(DWCI_NCHW_STREAMS * dwci_nchw_copied(&args, lanes)) * c->geometry.element_bytes + 63) /
+                     64 * 64;
         if (kernel->channels != DWCI_STAGED || params->value[DWCI_BLOCK])
             return true;
-        dwci_direct_args args = dwci_arguments(c, NULL);
         args.stage_rows = params->value[DWCI_STAGE];
         const dwci_nchw_stage s = dwci_nchw_stage_of(&args, lanes);
         const int64_t elements = dwci_nchw_scratch(&args, &s, lanes);
@@ -142,7 +149,8 @@ static bool packed_size(const dwci_case *c, const dwci_direct_kernel *kernel, si
 static bool check_params(const dwci_case *c, const dwci_params *params, char *why, size_t size) {
     static const int nhwc[] = {[DWCI_ROWS] = 1 << 20,  [DWCI_COLUMNS] = 7,     [DWCI_BLOCK] = 1 << 20,
                                [DWCI_STAGE] = 1 << 20, [DWCI_PREFETCH] = 1000, [DWCI_NONTEMPORAL] = 1};
-    static const int nchw[] = {[DWCI_ROWS] = 4, [DWCI_BLOCK] = 1, [DWCI_STAGE] = 1 << 20, [DWCI_NONTEMPORAL] = 1};
+    static const int nchw[] = {
+        [DWCI_ROWS] = 1 << 20, [DWCI_BLOCK] = 1, [DWCI_STAGE] = 1 << 20, [DWCI_PREFETCH] = 1, [DWCI_NONTEMPORAL] = 1};
     for (int i = 0; param_names[i]; i++) {
         const int highest = (c->problem.layout == DWC_NHWC ? nhwc : nchw)[i];
         if (params->value[i] < 0 || params->value[i] > highest) {
@@ -264,7 +272,8 @@ static int channel_shares(const dwci_case *c, int threads) {
 static const dwci_direct_kernel *kernel_of(const dwci_solution *s, const dwci_tensors *t) {
     const dwci_direct_kernel *kernel = s->prepared.state;
     const bool *finite = t->packed;
-    if (kernel->channels == DWCI_STAGED && (!*finite || s->params.value[DWCI_BLOCK]))
+    if (s->problem_case.problem.layout == DWC_NCHW &&
+        ((kernel->channels == DWCI_STAGED && !*finite) || s->params.value[DWCI_BLOCK]))
         while (kernel[1].name)
             kernel++;
     return kernel;
@@ -318,7 +327,7 @@ static void run(const dwci_solution *s, const dwci_tensors *t) {
 
 const dwci_algo dwci_algo_direct = {
     .name = "direct",
-    .revision = 2,
+    .revision = 3,
     .description = "the sum over taps in registers; any problem",
     .automatic = true,
     .in_order = true,

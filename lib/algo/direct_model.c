@@ -74,6 +74,15 @@ static void add(candidate_list *l, int rows, int columns, int block, int stage, 
 int dwci_direct_candidates(const dwci_case *c, dwci_params *list, int most) {
     const dwci_direct_kernel *kernel = dwci_direct_find(c);
     candidate_list l = {list, 0, most};
+    if (kernel->channels == DWCI_IN_PLACE && c->geometry.output_elements > 0) {
+        for (int rows = 0; rows <= 16 && rows < c->geometry.oh; rows += 16) {
+            add(&l, rows, 0, 0, 0, 0, 0);
+            add(&l, rows, 0, 0, 0, 1, 0);
+            add(&l, rows, 0, 0, 0, 1, 1);
+        }
+        add(&l, 0, 0, 1, 0, 0, 0);
+        return l.count;
+    }
     if (c->problem.layout == DWC_NCHW && kernel->rows > 0 && c->geometry.output_elements > 0) {
         for (int nontemporal = 0; nontemporal < 2; nontemporal++) {
             add(&l, 0, 0, 0, 0, 0, nontemporal);
@@ -304,6 +313,38 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
     return ns * (strip ? 1 : kernel->kw > 0 ? 1 : 1.25) * manners(params, &t, strip, memory);
 }
 
+/* Nanoseconds of one channel, NCHW in place (see kern/strip_nchw.inc): strips of vectors of columns, in bands. The
+ * constants are a fit on the server core of the strips above, 72 layers, two heights; there the choice of the height
+ * takes 1.007 times as long as the better one (geometric mean; the worst layer 1.10). */
+static double nchw_strips_ns(const dwci_case *c, const dwci_params *params) {
+    static const double CHANNEL_NS = 1.8, BAND_NS = 10, ROW_NS = 0.32, TAP_NS = 0.169, LOAD_NS = 0.117;
+    static const double L2_NS = 0.0118, L3_NS = 0.0234, HIGH = 0.1; /* a byte; high strips wait for more lines */
+    const dwc_problem *p = &c->problem;
+    const int64_t lanes = dwci_lanes(c), oh = c->geometry.oh, ow = c->geometry.ow;
+    const int64_t phases = at_most(p->dh / dwci_common_divisor(p->sh, p->dh), oh);
+    const bool twice = 2 * ow <= lanes && p->dh == 1, pairs = p->kh * p->kw <= 9;
+    const int64_t vectors = dwci_vectors(ow, lanes), rows = params->value[DWCI_ROWS];
+    const double strips = (double)(vectors > 1 && pairs ? (vectors + 1) / 2 * 2 : vectors);
+    const double high = (double)oh / (double)phases, units = twice ? high / 2 : high;
+    const double step = (double)p->sh * (twice ? 2 : 1), kh = (double)p->kh;
+    const double bands = rows > 0 ? ceil(high / (double)rows) : 1;
+    const double in_rows = bands * fmax(0, kh - step) + units * fmin(kh, step);
+    const double loads = (double)p->kw * (p->sw > 1 ? 3 : 1) * (c->geometry.element_bytes < 4 ? 2 : 1);
+    const double arithmetic =
+        CHANNEL_NS + (double)phases * strips *
+                         (bands * BAND_NS + units * (ROW_NS + TAP_NS * kh * (double)p->kw) + in_rows * LOAD_NS * loads);
+    const double bytes = dwci_cost_footprint(c) / (double)p->n, l1 = (double)c->machine->l1d_bytes,
+                 l2 = (double)c->machine->l2_bytes;
+    const double over = ow > 2 * lanes ? fmax(0, log2((rows > 0 ? fmin((double)rows, high) : high) / 16)) : 0;
+    double memory = 0;
+    if (bytes > (l1 > 0 ? l1 : 32 << 10))
+        memory += L2_NS * (1 + HIGH * over);
+    if (bytes > (l2 > 0 ? l2 : 512 << 10))
+        memory += L3_NS * (1 + 2 * HIGH * over);
+    memory *= bytes / (double)p->c;
+    return (double)p->m * hypot(arithmetic, memory / (double)p->m);
+}
+
 /* Nanoseconds of one image, NCHW: vectors of outputs, rows, and what is copied to the stage. The constants are a fit on
  * the same machine. */
 static double nchw_image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, const dwci_params *params) {
@@ -322,13 +363,16 @@ static double nchw_image_ns(const dwci_case *c, const dwci_direct_kernel *kernel
     const double bytes = dwci_cost_footprint(c) / (double)p->n;
     const double l2 = c->machine->l2_bytes > 0 ? (double)c->machine->l2_bytes : 512 << 10;
     const bool nontemporal = params->value[DWCI_NONTEMPORAL] != 0, memory = dwci_cost_from_memory(c);
-    double ns = (double)p->c * ((double)p->m * output + input);
-    if (rows_of_tile > 0 && rows_of_tile < kernel->rows)
+    const bool strips = kernel->channels == DWCI_IN_PLACE;
+    double ns = (double)p->c * (strips ? nchw_strips_ns(c, params) : (double)p->m * output + input);
+    if (!strips && rows_of_tile > 0 && rows_of_tile < kernel->rows)
         ns *= 1.1;
+    if (strips && (params->value[DWCI_PREFETCH] != 0) != memory)
+        ns *= 1.05;
     if (memory)
         ns += bytes * (nontemporal ? STREAM_NS : MEMORY_NS);
     else
-        ns = ns * (nontemporal ? 2 : 1) + (bytes > l2 ? bytes * L3_NS : 0);
+        ns = ns * (nontemporal ? 2 : 1) + (bytes > l2 && !strips ? bytes * L3_NS : 0);
     return ns;
 }
 

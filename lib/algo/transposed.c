@@ -71,16 +71,24 @@ int dwci_transposed_candidates(const dwci_algo *inner, const dwci_case *c, dwci_
     return kept;
 }
 
-/* A fit on the machine of direct_model.c. */
+static double phases_along(int64_t stride, int64_t dilation, int64_t outputs) {
+    const int64_t phases = dilation / dwci_common_divisor(stride, dilation);
+    return (double)(phases < outputs ? phases : outputs);
+}
+
+/* A fit on the Zen 3 of direct_model.c; what a phase of a dilated problem takes at least, on the server core there. */
 double dwci_transposed_cost(const dwci_algo *inner, const dwci_case *c, const dwci_params *params) {
-    static const double ELEMENT_NS = 0.17, UNIT_NS = 270, INNER = 1.2;
+    static const double ELEMENT_NS = 0.17, UNIT_NS = 270, PHASE_NS = 60, INNER = 1.2;
     dwci_case one;
     if (!inner_case(c, &one))
         return 1e9;
     const double units = (double)c->problem.n * (double)vectors_of(c), m = (double)c->problem.m;
     const double moved = (double)one.geometry.input_elements + m * (double)one.geometry.output_elements;
     const int threads = dwci_cost_threads(c, 0.3, c->problem.n * vectors_of(c));
-    const double seconds = units * (m * INNER * inner->cost(&one, params) + 1e-9 * (UNIT_NS + ELEMENT_NS * moved));
+    const double phases = phases_along(c->problem.sh, c->problem.dh, c->geometry.oh) *
+                          phases_along(c->problem.sw, c->problem.dw, c->geometry.ow);
+    const double seconds = units * (m * INNER * inner->cost(&one, params) +
+                                    1e-9 * (UNIT_NS + ELEMENT_NS * moved + m * PHASE_NS * (phases - 1)));
     const double footprint = dwci_cost_footprint(c),
                  l2 = c->machine->l2_bytes > 0 ? (double)c->machine->l2_bytes : 512 << 10;
     const double memory = dwci_cost_from_memory(c)                ? footprint / 12e9

@@ -93,9 +93,10 @@ static inline int64_t dwci_stage_row(int64_t pixel, int64_t w) {
 }
 
 /* Bytes of dwci_direct_args.stream: the largest band that goes past the caches, anywhere in its first line. */
-enum { DWCI_STREAM_ROWS = 8 };
+enum { DWCI_STREAM_ROWS = 8, DWCI_STREAM_LEAST = 4096 };
 static inline int64_t dwci_stream_bytes(int64_t output_row_bytes) {
-    return DWCI_STREAM_ROWS * output_row_bytes + 64;
+    const int64_t band = DWCI_STREAM_ROWS * output_row_bytes;
+    return (band > DWCI_STREAM_LEAST ? band : DWCI_STREAM_LEAST) + 64;
 }
 
 /* Output rows y0..y1-1 of an image; NHWC: of the vectors v0..v1-1 of output channels; NCHW: of the input channels
@@ -139,6 +140,18 @@ static inline int64_t dwci_nchw_scratch(const dwci_direct_args *g, const dwci_nc
     return ((rows < g->h ? rows : g->h) + 1) * s->row + 3 * lanes;
 }
 
+/* NCHW by masks, in place: bands of at most so many output rows are copied where they would load from outside the
+ * tensor, which some channels at its ends do; so many channels at once at most. args.scratch has room for the copies,
+ * elements of the tensor's type for each. */
+enum { DWCI_NCHW_BAND = 8, DWCI_NCHW_STREAMS = 2 };
+
+static inline int64_t dwci_nchw_copied(const dwci_direct_args *g, int64_t lanes) {
+    const int64_t row = g->dh * g->w, sh = g->sh / dwci_common_divisor(g->sh, g->dh);
+    const int64_t band = (DWCI_NCHW_BAND - 1) * sh + g->kh, image = g->h / g->dh + 1 + sh;
+    const int64_t second = sh * row > lanes ? sh * row : lanes;
+    return (band < image ? band : image) * row + g->ow * g->sw + (g->kw - 1) * g->dw + second + lanes;
+}
+
 /* Input channels that a vector of outputs takes at most where the multiplier is 2 or more. */
 static inline int64_t dwci_window(int64_t lanes) {
     return lanes > 2 ? lanes / 2 : lanes;
@@ -152,13 +165,21 @@ enum {
     DWCI_ANY_CHANNELS,
     DWCI_WHOLE,      /* at least `lanes` output channels */
     DWCI_MULTIPLIED, /* the same, multiplier 2 or more, at least dwci_window(lanes) input channels */
-    DWCI_STAGED, /* NCHW, filter finite, at most DWCI_NCHW_MOST_COLUMNS columns of taps, rows of the stage of at most
+    DWCI_STAGED,   /* NCHW, filter finite, at most DWCI_NCHW_MOST_COLUMNS columns of taps, rows of the stage of at most
                     DWCI_NCHW_MOST_ROW elements */
-    DWCI_FLAT    /* fewer than `lanes`, multiplier 1, stride along the row less than DWCI_FLAT_STRIDE; filter packed
+    DWCI_IN_PLACE, /* NCHW, stride along the row as compiled, no dilation along it but that of up to 3 columns with
+                      stride 1, see dwci_nchw_in_place */
+    DWCI_FLAT      /* fewer than `lanes`, multiplier 1, stride along the row less than DWCI_FLAT_STRIDE; filter packed
                         as [kh*kw][2*lanes], the channels of a tap repeated */
 };
 
 enum { DWCI_STRIP = 1 << 20 };
+
+static inline int dwci_nchw_in_place(const dwci_direct_args *g, int compiled_sw) {
+    enum { MOST = DWCI_NCHW_MOST_ROW };
+    return g->sw == compiled_sw && (g->dw == 1 || (g->sw == 1 && g->kw <= 3)) && g->left <= MOST && g->w <= MOST &&
+           g->ow <= MOST && g->dw <= MOST && g->sh <= MOST && g->dh <= MOST && g->dh * g->w <= 64 * MOST;
+}
 
 /* One instance: what it was compiled for, 0 standing for any value. The first entry that fits a problem serves it, and
  * the last one fits all. */

@@ -404,6 +404,34 @@ ALWAYS_INLINE void v_accumulate(vec *sum, vec x, vec w) {
 #endif
 }
 
+#if defined(__AVX512F__)
+#define MASKED_LANES 1
+/* The same where a bit of the mask is set. */
+ALWAYS_INLINE void v_accumulate_lanes(vec *sum, vec x, vec w, unsigned mask) {
+#if defined(DOUBLE)
+    __asm__("vfmadd231pd %2, %1, %0%{%3%}" : "+v"(*sum) : "v"(x), "vm"(w), "Yk"((__mmask16)mask));
+#else
+    __asm__("vfmadd231ps %2, %1, %0%{%3%}" : "+v"(*sum) : "v"(x), "vm"(w), "Yk"((__mmask16)mask));
+#endif
+}
+
+/* a & b, which a compiler would compute elsewhere than where masks are needed. */
+ALWAYS_INLINE unsigned v_both_lanes(unsigned a, unsigned b) {
+    return _kand_mask16((__mmask16)a, (__mmask16)b);
+}
+
+/* Lane i is lane index[i] of a, then b. */
+ALWAYS_INLINE vec v_permute_two(vec a, vec b, ivec index) {
+#if defined(DOUBLE)
+    return (vec)_mm512_permutex2var_pd((__m512d)a, (__m512i)index, (__m512d)b);
+#else
+    return (vec)_mm512_permutex2var_ps((__m512)a, (__m512i)index, (__m512)b);
+#endif
+}
+#else
+#define MASKED_LANES 0
+#endif
+
 /* +0 made in the register itself: a compiler copies one zero register around, which it has to keep for that. */
 ALWAYS_INLINE vec v_zero(void) {
     vec zero;

@@ -67,6 +67,10 @@ static int served(const kernel_case *k) {
         const dwci_direct_args args = arguments_of(k);
         return dwci_nchw_stage_of(&args, lanes).row <= DWCI_NCHW_MOST_ROW;
     }
+    case DWCI_IN_PLACE: {
+        const dwci_direct_args args = arguments_of(k);
+        return dwci_nchw_in_place(&args, k->kernel->sw);
+    }
     default:
         return 1;
     }
@@ -214,7 +218,9 @@ static void check_case(const kernel_case *k, dwt_rng *rng, dwt_guard_side side) 
     const int64_t stage_row = dwci_stage_row(dwci_stage_pixel(p->c, lanes), p->w);
     const dwci_nchw_stage stage = dwci_nchw_stage_of(&args, lanes);
     const size_t scratch_bytes = p->layout == DWC_NHWC ? (size_t)(stage_rows * stage_row) * element
-                                                       : (size_t)dwci_nchw_scratch(&args, &stage, lanes) * accumulator;
+                                 : k->kernel->channels == DWCI_IN_PLACE
+                                     ? (size_t)(DWCI_NCHW_STREAMS * dwci_nchw_copied(&args, lanes)) * element
+                                     : (size_t)dwci_nchw_scratch(&args, &stage, lanes) * accumulator;
     dwt_guard_map(&scratch, (scratch_bytes + 63) / 64 * 64, side, 64, 0);
     args.scratch = scratch.data;
     const size_t stream_bytes =
