@@ -76,9 +76,12 @@ static double phases_along(int64_t stride, int64_t dilation, int64_t outputs) {
     return (double)(phases < outputs ? phases : outputs);
 }
 
-/* A fit on the Zen 3 of direct_model.c; what a phase of a dilated problem takes at least, on the server core there. */
+/* Fits on the machines of direct_model.c: the Zen 3; with vectors of 64 bytes, and what a phase of a dilated problem
+ * takes at least, the server core. */
 double dwci_transposed_cost(const dwci_algo *inner, const dwci_case *c, const dwci_params *params) {
-    static const double ELEMENT_NS = 0.17, UNIT_NS = 270, PHASE_NS = 60, INNER = 1.2;
+    static const double PHASE_NS = 60, INNER = 1.2;
+    const bool wide = dwci_element(c)->vector_bytes == 64;
+    const double element_ns = wide ? 0.11 : 0.17, unit_ns = wide ? 100 : 270;
     dwci_case one;
     if (!inner_case(c, &one))
         return 1e9;
@@ -88,7 +91,7 @@ double dwci_transposed_cost(const dwci_algo *inner, const dwci_case *c, const dw
     const double phases = phases_along(c->problem.sh, c->problem.dh, c->geometry.oh) *
                           phases_along(c->problem.sw, c->problem.dw, c->geometry.ow);
     const double seconds = units * (m * INNER * inner->cost(&one, params) +
-                                    1e-9 * (UNIT_NS + ELEMENT_NS * moved + m * PHASE_NS * (phases - 1)));
+                                    1e-9 * (unit_ns + element_ns * moved + m * PHASE_NS * (phases - 1)));
     const double footprint = dwci_cost_footprint(c),
                  l2 = c->machine->l2_bytes > 0 ? (double)c->machine->l2_bytes : 512 << 10;
     const double memory = dwci_cost_from_memory(c)                ? footprint / 12e9

@@ -125,7 +125,8 @@ static double cost(const dwci_case *c, const dwci_params *params) {
     const double inverse = 3 * pairs + m * (pairs + 1) + 4;
     const double lines = (double)dwci_lanes(c) * (double)c->geometry.element_bytes / 64 * (n * wider + m * multiples);
     const double l2 = c->machine->l2_bytes > 0 ? (double)c->machine->l2_bytes : 512 << 10;
-    const double near = fmax(2 * l2, 4 << 20); /* what comes and goes at no cost worth a term */
+    /* What comes and goes at no cost worth a term: behind a large second cache the last one is far. */
+    const double near = l2 >= 1 << 20 ? l2 : 4 << 20;
     const double footprint = dwci_cost_footprint(c);
     double ns = rows * segments * n * (1 + multiples) * ROW_NS;
     ns += rows * (double)c->geometry.ow * INSTRUCTION_NS * (forward + multiples * (products + inverse));
