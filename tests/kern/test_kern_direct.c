@@ -269,7 +269,9 @@ static void check_list(const dwci_kern_table *table, dwc_dtype dtype, dwc_layout
     for (int i = 0; list[i].name; i++) {
         kernel_case k = {.table = table, .kernel = &list[i]};
         dwt_rng rng = {dwt_args.seed ^ (uint64_t)(i * 1000 + (int)dtype * 10 + (int)layout)};
-        for (int64_t c = 0; c < cases_per_instance; c++) {
+        /* Whether it copies, streams, takes two rows or two channels at once: many combinations. */
+        const int64_t cases = cases_per_instance * (list[i].channels == DWCI_IN_PLACE ? 8 : 1);
+        for (int64_t c = 0; c < cases; c++) {
             make_problem(&rng, dtype, layout, &k);
             check_case(&k, &rng, c % 2 ? DWT_GUARD_BEFORE : DWT_GUARD_AFTER);
         }
