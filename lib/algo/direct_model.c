@@ -4,22 +4,23 @@
  * A visit is one tile (or strip) of one vector of output channels. The model adds, over all visits, its arithmetic and
  * the cache lines that it brings from the second and the last cache; strips do both at the same time, in part. Pixels
  * that lie a power of two apart fall into few sets of the first cache: where more lines of a tile share a set than it
- * has ways, they push each other out and come again for the next vector. High strips also touch more pages than the
- * first level of the TLB holds. Staging costs a copy and avoids these.
+ * has ways, they push each other out and come again for the next vector. Staging costs a copy and avoids this.
  *
- * Strips: the constants are a fit on an Intel server core of 2024 (3.6 GHz, 48 KiB and 2 MiB of cache), AVX-512 and
- * AVX2, 58 layers, up to 18 candidates each, the worst of three buffer offsets; there the choice takes 1.06 times as
- * long as the best candidate (geometric mean; 95 % of the layers 1.24, the worst 1.5). The others: AMD Zen 3 (3.4 GHz,
- * 32 KiB and 512 KiB of cache). */
+ * Strips: the constants are a fit on an Intel server core of 2024 (3.7 GHz, 48 KiB and 2 MiB of cache), AVX-512 and
+ * AVX2, 68 real and 189 random cases, up to 20 candidates each, the worst of four buffer offsets. There
+ * the choice takes 1.04 times as long as the best candidate (geometric mean; 95 % of the layers 1.17, the worst 1.6),
+ * with AVX2 1.10 (worst 2.1); from memory, 63 layers, 1.03 (1.2). The others: AMD Zen 3 (3.4 GHz, 32 KiB and 512 KiB of
+ * cache). */
 #include "algo/direct.h"
 #include "core/cost.h"
 
 #include <math.h>
 
-static const double INSTRUCTION_NS = 0.133, L2_LINE_NS = 0.2, L3_LINE_NS = 0.36, COPY_VECTOR_NS = 0.37,
-                    STRIP_COPY_VECTOR_NS = 1.6;
+static const double INSTRUCTION_NS = 0.133, L2_LINE_NS = 0.2, L3_LINE_NS = 0.36;
+/* A vector copied to a stage. */
+static const double COPY_VECTOR_NS = 0.37, STRIP_COPY_VECTOR_NS = 0.67, STRIP_COPY_FAR_NS = 1.6;
 /* From memory: a line; a line of more streams than the core follows, for each of them; a line staged. */
-static const double MEMORY_LINE_NS = 2, STREAM_LINE_NS = 0.1, STAGED_LINE_NS = 0.15;
+static const double MEMORY_LINE_NS = 2, STREAM_LINE_NS = 0.1, STAGED_LINE_NS = 2.15, STRIP_STAGED_LINE_NS = 4.5;
 enum { STREAMS = 16 };
 
 enum { LINE = 64, PAGE = 4096, SETS = PAGE / LINE };
@@ -202,46 +203,82 @@ typedef struct traffic {
     double crowded;        /* see crowding */
 } traffic;
 
-/* Nanoseconds of arithmetic of one visit of a strip: products, loads, stores and sums that move up, rows. */
+/* Taps of the outputs at one end of a row or column that `pad` zeros cut off. */
+static double cut_taps(int64_t pad, int64_t stride, int64_t dilation) {
+    double sum = 0;
+    for (int64_t left = dwci_quotient_up(pad, dilation); left > 0; left -= stride)
+        sum += (double)left;
+    return sum;
+}
+
+/* Products of one column of taps and outputs down a strip of `rows` output rows: each input row serves the sums that
+ * are live, also those above the last output row. */
+static double strip_tap_rows(const dwc_problem *p, const tiling *t, double rows) {
+    const int64_t live = (p->kh - 1) / t->sh + 1, lead = at_least(p->kh - t->sh, 0);
+    double sum = 0;
+    for (int64_t a = 0; a < p->kh; a++)
+        sum += (double)(a / t->sh + 1) * (a < lead ? 1 : fmax(0, rows - (double)(live - 1)));
+    for (int64_t left = 1; left < live && (double)left <= rows; left++)
+        for (int64_t a = lead; a < p->kh; a++)
+            sum += (double)at_most(left, a / t->sh + 1);
+    return sum;
+}
+
+/* Nanoseconds of arithmetic of one visit of a strip, a mean over the image: products, loads, rows. */
 static double strip_arithmetic_ns(const dwci_case *c, const tiling *t) {
-    static const double PRODUCT_NS = 0.076, LOAD_NS = 0.094, ROW_NS = 0.21, STORE_NS = 0.36;
-    const double taps = (double)c->problem.kh * (double)c->problem.kw, outputs = t->mean_rows * t->mean_columns;
-    const int64_t live = (c->problem.kh - 1) / t->sh + 1;
+    static const double PRODUCT_NS = 0.1, LOAD_NS = 0.109, ROW_NS = 1.13, WIDE = 1.39; /* WIDE: vectors of 64 bytes */
+    const dwc_problem *p = &c->problem;
+    const dwc_geometry *g = &c->geometry;
+    const double taps = (double)p->kh * (double)p->kw, bands = (double)t->bands, tiles = (double)t->tiles;
+    const double rows_cut = (double)(g->pad_top + g->pad_bottom) / (double)p->dh;
+    const double columns_cut = (double)(g->pad_left + g->pad_right) / (double)p->dw;
+    const double tap_rows = bands * strip_tap_rows(p, t, t->mean_rows) - cut_taps(g->pad_top, t->sh, p->dh) -
+                            cut_taps(g->pad_bottom, t->sh, p->dh);
+    const double tap_columns = tiles * t->mean_columns * (double)p->kw - cut_taps(g->pad_left, t->sw, p->dw) -
+                               cut_taps(g->pad_right, t->sw, p->dw);
+    const double products = tap_rows * tap_columns, rows = bands * t->in_rows - rows_cut;
+    const int64_t live = (p->kh - 1) / t->sh + 1;
     const double free = (double)(dwci_element(c)->registers - 2 - live * t->columns);
     const double kept = free < taps ? free : taps; /* filter vectors in registers */
-    const double filter = taps + (2 * kept >= taps ? outputs * (taps - kept) : t->mean_rows * taps);
-    return PRODUCT_NS * outputs * taps + LOAD_NS * (t->in_rows * t->in_columns + filter / 2) +
-           ROW_NS * (t->mean_rows + (double)(live - 1)) + STORE_NS * outputs * (1 + 0.3 * (double)live);
+    const double filter = 2 * kept >= taps ? products * (taps - kept) / taps : tap_rows * (double)p->kw * tiles;
+    const double loads = rows * (tiles * t->in_columns - columns_cut) + filter;
+    const bool wide = dwci_lanes(c) * (int64_t)dwci_accumulator_bytes(c) >= LINE;
+    return (PRODUCT_NS * products + LOAD_NS * loads + ROW_NS * rows * tiles) * (wide ? WIDE : 1) / (bands * tiles);
 }
 
-/* What waits for the TLB in one visit of a strip: pages of the output, when there are more than it holds for stores. */
-static double strip_page_ns(const dwci_case *c, const tiling *t) {
-    static const double STORE_PAGES = 16, PAGE_NS = 0.105;
-    const double bytes = (double)c->geometry.element_bytes * (double)c->geometry.oc, phases = (double)c->problem.dw;
-    const double width = fmin(1 + t->mean_columns * phases * bytes / PAGE, t->mean_columns);
-    const double row = phases * (double)c->geometry.ow * bytes / PAGE;
-    const double pages = row < width ? t->mean_rows * row + width : t->mean_rows * width;
-    const double over = 2 * (pages / STORE_PAGES - 0.75);
-    return PAGE_NS * pages * (over < 0 ? 0 : over > 1 ? 1 : over);
+/* Two things done at the same time, in part. */
+static double norm(double a, double b, double power) {
+    return pow(pow(a, power) + pow(b, power), 1 / power);
 }
 
-/* Nanoseconds of one visit of a strip. */
-static double strip_ns(const dwci_case *c, const tiling *t, const traffic *lines, bool in_l1, bool in_l2) {
-    static const double NEAR_NS = 0.28, NEAR_HIGH_NS = 0.02, CROWDED_NS = 0.065; /* from the second cache */
-    static const double FAR_NS = 0.19, FAR_WIDE_NS = 0.17, FAR_HIGH_NS = 0.46, AGAIN_NS = 0.49; /* from the last */
-    static const double NORM = 2.8, ALONE = 0.65;
+/* Nanoseconds of one visit of a strip. far: the part of the tensors that the second cache does not keep. */
+static double strip_ns(const dwci_case *c, const tiling *t, const traffic *lines, bool in_l1, double far) {
+    static const double NEAR_NS = 0.61, NEAR_HIGH_NS = 0.095, CROWDED_NS = 0.081,
+                        HALF = 2.3;                                             /* from the second cache */
+    static const double FAR_NS = 0.77, FAR_WIDE_NS = 0.093, FAR_HIGH_NS = 0.19; /* from the last */
     const double arithmetic = strip_arithmetic_ns(c, t), high = fmax(0, log2(t->mean_rows / 8));
+    const bool half = dwci_lanes(c) * (int64_t)c->geometry.element_bytes < LINE; /* the next vector wants the rest */
     double memory = 0;
     if (!in_l1)
         memory += (lines->in + 2 * lines->out) * (NEAR_NS + NEAR_HIGH_NS * high) +
-                  (lines->in + lines->out) * CROWDED_NS * fmin(lines->crowded, 4) * t->mean_columns;
-    if (!in_l2) { /* narrow and low ones are what the prefetchers follow */
-        const double again = lines->in - (lines->fresh - 2 * lines->out);
-        memory += lines->fresh * (FAR_NS + FAR_WIDE_NS * (t->mean_columns - 1) + FAR_HIGH_NS * high) +
-                  fmax(0, again) * AGAIN_NS;
-    }
-    return pow(pow(arithmetic, NORM) + pow(memory, NORM), 1 / NORM) + ALONE * fmin(arithmetic, memory) +
-           strip_page_ns(c, t);
+                  (lines->in + lines->out) * CROWDED_NS * (half ? HALF : 1) * fmin(lines->crowded, 4);
+    /* Narrow and low ones are what the prefetchers follow. */
+    memory += far * lines->fresh * (FAR_NS + FAR_WIDE_NS * (t->mean_columns - 1) + FAR_HIGH_NS * high);
+    return norm(arithmetic, memory, 3.4);
+}
+
+/* Nanoseconds of the tensors of one image from and to memory, in strips: few streams at once are what the prefetchers
+ * follow, low strips read rows again, and what is asked for ahead must stay in the second cache. */
+static double strip_memory_ns(const dwci_case *c, const tiling *t, double lines, double l2) {
+    static const double LINE_NS = 3.6, STREAM = 0.1, STREAMS_FREE = 8, AGAIN = 0.2, OVER = 0.54, ROOM = 0.5;
+    const dwc_problem *p = &c->problem;
+    const double bytes = (double)c->geometry.element_bytes, fresh = t->mean_rows * (double)t->sh;
+    const double again = (double)at_least(p->kh - t->sh, 0);
+    const double band = (2 * fresh + again) * (double)p->w * (double)p->c * bytes +
+                        t->mean_rows * (double)c->geometry.ow * (double)c->geometry.oc * bytes;
+    return lines * LINE_NS *
+           (1 + STREAM * fmax(0, log2(fresh * t->mean_columns * (double)t->sw / STREAMS_FREE)) + AGAIN * again / fresh +
+            OVER * fmax(0, band / l2 - ROOM));
 }
 
 /* By how much copying to stages is more than copying the image once: rows copied again, short pieces, above all where
@@ -291,7 +328,8 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
 
     double ns;
     if (strip) {
-        ns = visits * strip_ns(c, &t, &lines, footprint <= l1, footprint <= l2 || memory);
+        const double over = fmax(0, 2 * (footprint / l2 - 1));
+        ns = visits * strip_ns(c, &t, &lines, footprint <= l1, memory ? 0 : fmin(over, 1));
     } else {
         ns = visits * instructions(c, &t) * INSTRUCTION_NS;
         if (footprint > l1)
@@ -299,16 +337,17 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
         if (footprint > l2 && !memory)
             ns += visits * (lines.fresh - lines.out) * L3_LINE_NS;
     }
-    if (t.staged)
+    if (t.staged) {
+        const double vector_ns = !strip ? COPY_VECTOR_NS : memory ? STRIP_COPY_FAR_NS : STRIP_COPY_VECTOR_NS;
         ns += (double)p->h * (double)p->w * (all / (double)p->m) *
-              copies_again(c, params, t.vectors, footprint > 8 * l2) * (strip ? STRIP_COPY_VECTOR_NS : COPY_VECTOR_NS);
-    if (memory)
+              copies_again(c, params, t.vectors, footprint > 8 * l2) * vector_ns;
+    }
+    if (memory && strip && !t.staged)
+        ns = norm(ns, strip_memory_ns(c, &t, footprint / LINE, l2), 2.7);
+    else if (memory)
         ns += footprint / LINE *
-              (MEMORY_LINE_NS + (t.staged            ? STAGED_LINE_NS
-                                 : streams > STREAMS ? STREAM_LINE_NS * (streams - STREAMS)
-                                                     : 0));
-    if (memory && strip && !t.staged) /* few streams at once are what the prefetchers follow */
-        ns *= 1 + 0.02 * fmax(0, t.mean_columns * (double)t.sw - 2);
+              (t.staged ? (strip ? STRIP_STAGED_LINE_NS : STAGED_LINE_NS)
+                        : MEMORY_LINE_NS + STREAM_LINE_NS * fmax(0, streams - STREAMS));
     /* Which part of the sum the time measured is; all candidates of a case are of one family of kernels. */
     return ns * (strip ? 1 : kernel->kw > 0 ? 1 : 1.25) * manners(params, &t, strip, memory);
 }
