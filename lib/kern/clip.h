@@ -5,6 +5,9 @@
 
 #include "kern/kern.h"
 
+/* Output rows of a strip whose sums are live at once. */
+#define STRIP_LIVE(KH, SH) (((KH)-1) / (SH) + 1)
+
 typedef struct range {
     int64_t from, to; /* [from, to) */
 } range;
