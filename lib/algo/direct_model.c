@@ -33,6 +33,16 @@ static int64_t at_most(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
+/* Output rows of a phase of a dilated problem (see kern/direct_nhwc.inc). */
+static int64_t phase_rows(const dwci_case *c) {
+    return dwci_quotient_up(c->geometry.oh, c->problem.dh / dwci_common_divisor(c->problem.sh, c->problem.dh));
+}
+
+/* Phases so short that rows asked for ahead lie behind their end. */
+static bool short_phases(const dwci_case *c) {
+    return phase_rows(c) < c->geometry.oh && phase_rows(c) <= 8;
+}
+
 /* ---- candidates -------------------------------------------------------------------------------------------------- */
 
 /* Output rows to stage at a time: their input, blocks of `vectors` channel vectors (0: all), takes about a quarter of
@@ -101,7 +111,7 @@ int dwci_direct_candidates(const dwci_case *c, dwci_params *list, int most) {
     const bool strip = kernel->rows == DWCI_STRIP;
     for (int i = 0; i < (strip ? 3 : 2); i++) {
         const int rows = (strip ? strips : others)[i];
-        if (strip && rows >= c->geometry.oh)
+        if (strip && rows >= phase_rows(c))
             continue;
         for (int columns = kernel->columns; columns > 0; columns--) {
             add(&l, rows, columns, 0, 0, 0, 0);
@@ -109,6 +119,8 @@ int dwci_direct_candidates(const dwci_case *c, dwci_params *list, int most) {
                 add(&l, rows, columns, 0, 0, 4, 1);
             if (!strip || rows > 0)
                 add(&l, rows, columns, 0, 0, strip ? rows : 8, 1);
+            else if (short_phases(c))
+                add(&l, rows, columns, 0, 0, 0, 1);
         }
     }
     const int rows = strip ? 0 : kernel->rows;
@@ -162,7 +174,7 @@ static tiling tiling_of(const dwci_case *c, const dwci_direct_kernel *kernel, co
     const uint64_t bytes = c->geometry.element_bytes;
     const int64_t lanes = dwci_lanes(c);
     const int64_t sh_divisor = dwci_common_divisor(p->sh, p->dh), sw_divisor = dwci_common_divisor(p->sw, p->dw);
-    const int64_t oh = dwci_quotient_up(c->geometry.oh, p->dh / sh_divisor);
+    const int64_t oh = phase_rows(c);
     const int64_t ow = dwci_quotient_up(c->geometry.ow, p->dw / sw_divisor), all = dwci_vectors(c->geometry.oc, lanes);
     const int *value = params->value;
     tiling t = {.sh = p->sh / sh_divisor, .sw = p->sw / sw_divisor, .staged = value[DWCI_STAGE] > 0};
@@ -290,14 +302,16 @@ static double copies_again(const dwci_case *c, const dwci_params *params, int64_
 }
 
 /* Factors for what goes past the caches or is asked for ahead, where it should not or should. */
-static double manners(const dwci_params *params, const tiling *t, bool strip, bool memory) {
+static double manners(const dwci_case *c, const dwci_params *params, const tiling *t, bool strip, bool memory) {
     const int prefetch = params->value[DWCI_PREFETCH], nontemporal = params->value[DWCI_NONTEMPORAL];
     if (!memory)
         return (nontemporal ? 2 : 1) * (prefetch ? 1.1 : 1);
     if (t->staged)
         return nontemporal ? 1 : 1.2;
     /* Tiles: at least as far ahead as one reads. Single rows read most input again. */
-    const double ahead = prefetch == 0 ? 1.15 : strip || prefetch == (t->in_rows > 4.5 ? 8 : 4) ? 1 : 1.07;
+    const double ahead = (prefetch == 0) != short_phases(c)                ? 1.15
+                         : strip || prefetch == (t->in_rows > 4.5 ? 8 : 4) ? 1
+                                                                           : 1.07;
     return ahead * (nontemporal ? 1 : 1.2) * (t->rows == 1 ? 1.08 : 1);
 }
 
@@ -349,7 +363,7 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
               (t.staged ? (strip ? STRIP_STAGED_LINE_NS : STAGED_LINE_NS)
                         : MEMORY_LINE_NS + STREAM_LINE_NS * fmax(0, streams - STREAMS));
     /* Which part of the sum the time measured is; all candidates of a case are of one family of kernels. */
-    return ns * (strip ? 1 : kernel->kw > 0 ? 1 : 1.25) * manners(params, &t, strip, memory);
+    return ns * (strip ? 1 : kernel->kw > 0 ? 1 : 1.25) * manners(c, params, &t, strip, memory);
 }
 
 /* Nanoseconds of one channel, NCHW in place (see kern/strip_nchw.inc): strips of vectors of columns, in bands. The

@@ -111,7 +111,7 @@ static dwci_winograd_part band_of(const banding *b, int64_t band, int m) {
 /* Nanoseconds, a fit on AMD Zen 3: 48 layers, the best of their candidates, within 0.72 to 1.21 of what was measured.
  * CAUTION keeps to direct where the two are close. */
 static double cost(const dwci_case *c, const dwci_params *params) {
-    static const double INSTRUCTION_NS = 0.2, ROW_NS = 0.72, FAR_LINE_NS = 1.5, MEMORY_LINE_NS = 2, CAUTION = 1.2;
+    static const double INSTRUCTION_NS = 0.2, ROW_NS = 0.72, FAR_LINE_NS = 1.5, CAUTION = 1.2;
     const dwc_problem *p = &c->problem;
     if (c->geometry.output_elements == 0)
         return 0;
@@ -126,12 +126,12 @@ static double cost(const dwci_case *c, const dwci_params *params) {
     const double lines = (double)dwci_lanes(c) * (double)c->geometry.element_bytes / 64 * (n * wider + m * multiples);
     const double l2 = c->machine->l2_bytes > 0 ? (double)c->machine->l2_bytes : 512 << 10;
     /* What comes and goes at no cost worth a term: behind a large second cache the last one is far. */
-    const double near = l2 >= 1 << 20 ? l2 : 4 << 20;
+    const double near = l2 >= 1 << 20 ? l2 : 4 << 20, memory_line_ns = l2 >= 1 << 20 ? 11 : 2;
     const double footprint = dwci_cost_footprint(c);
     double ns = rows * segments * n * (1 + multiples) * ROW_NS;
     ns += rows * (double)c->geometry.ow * INSTRUCTION_NS * (forward + multiples * (products + inverse));
     if (dwci_cost_from_memory(c))
-        ns += footprint / 64 * MEMORY_LINE_NS;
+        ns += footprint / 64 * memory_line_ns;
     else if (footprint / (double)p->n > near)
         ns += rows * (double)c->geometry.ow * lines * FAR_LINE_NS;
     return 1e-9 * ns * CAUTION / c->threads;
