@@ -74,8 +74,9 @@ static void sample_limits(bench *b) {
  * until these are as fast as they stay. */
 static void settle(bench *b) {
     enum { EXECUTIONS = 4 };
+    static const double FEW_SECONDS = 0.1;
     const dwct_runner *r = &b->contenders[0].runner;
-    for (int i = 0; i < EXECUTIONS && !b->work.cold && !r->is_long && r->executions == 1; i++)
+    for (int i = 0; i < EXECUTIONS && !b->work.cold && r->first_s < FEW_SECONDS && r->executions == 1; i++)
         dwct_window(&b->work, r, b->offsets[0]);
 }
 
