@@ -7,9 +7,9 @@
  * has ways, they push each other out and come again for the next vector. Staging costs a copy and avoids this.
  *
  * Strips: the constants are a fit on an Intel server core of 2024 (3.7 GHz, 48 KiB and 2 MiB of cache), AVX-512 and
- * AVX2, 68 real and 189 random cases, up to 20 candidates each, the worst of four buffer offsets. There
- * the choice takes 1.04 times as long as the best candidate (geometric mean; 95 % of the layers 1.17, the worst 1.6),
- * with AVX2 1.10 (worst 2.1); from memory, 63 layers, 1.03 (1.2). The others: AMD Zen 3 (3.4 GHz, 32 KiB and 512 KiB of
+ * AVX2, 68 real and 189 random cases, up to 20 candidates each, the worst of four buffer offsets. There the
+ * choice takes 1.04 times as long as the best candidate (geometric mean; 95 % of the layers 1.17, the worst 1.6), with
+ * AVX2 1.10 (worst 2.1); from memory, 63 layers, 1.03 (1.2). The others: AMD Zen 3 (3.4 GHz, 32 KiB and 512 KiB of
  * cache). */
 #include "algo/direct.h"
 #include "core/cost.h"
@@ -215,12 +215,12 @@ typedef struct traffic {
     double crowded;        /* see crowding */
 } traffic;
 
-/* Taps of the outputs at one end of a row or column that `pad` zeros cut off. */
-static double cut_taps(int64_t pad, int64_t stride, int64_t dilation) {
-    double sum = 0;
-    for (int64_t left = dwci_quotient_up(pad, dilation); left > 0; left -= stride)
-        sum += (double)left;
-    return sum;
+/* How many of `taps` taps `pad` zeros cut off, all outputs at that end of a row or column together. */
+static double cut_taps(int64_t pad, int64_t stride, int64_t dilation, int64_t taps) {
+    const int64_t first = dwci_quotient_up(pad, dilation); /* of the first output, the next has `stride` fewer */
+    const int64_t outside = first >= taps ? (first - taps) / stride + 1 : 0;
+    const double rest = (double)(first - outside * stride), step = (double)stride, count = fmax(0, ceil(rest / step));
+    return (double)outside * (double)taps + count * rest - step * count * (count - 1) / 2;
 }
 
 /* Products of one column of taps and outputs down a strip of `rows` output rows: each input row serves the sums that
@@ -244,16 +244,18 @@ static double strip_arithmetic_ns(const dwci_case *c, const tiling *t) {
     const double taps = (double)p->kh * (double)p->kw, bands = (double)t->bands, tiles = (double)t->tiles;
     const double rows_cut = (double)(g->pad_top + g->pad_bottom) / (double)p->dh;
     const double columns_cut = (double)(g->pad_left + g->pad_right) / (double)p->dw;
-    const double tap_rows = bands * strip_tap_rows(p, t, t->mean_rows) - cut_taps(g->pad_top, t->sh, p->dh) -
-                            cut_taps(g->pad_bottom, t->sh, p->dh);
-    const double tap_columns = tiles * t->mean_columns * (double)p->kw - cut_taps(g->pad_left, t->sw, p->dw) -
-                               cut_taps(g->pad_right, t->sw, p->dw);
-    const double products = tap_rows * tap_columns, rows = bands * t->in_rows - rows_cut;
+    const double tap_rows = bands * strip_tap_rows(p, t, t->mean_rows) - cut_taps(g->pad_top, t->sh, p->dh, p->kh) -
+                            cut_taps(g->pad_bottom, t->sh, p->dh, p->kh);
+    const double tap_columns = tiles * t->mean_columns * (double)p->kw - cut_taps(g->pad_left, t->sw, p->dw, p->kw) -
+                               cut_taps(g->pad_right, t->sw, p->dw, p->kw);
+    /* Phases are not all alike, and padding may reach further than the outputs. */
+    const double products = fmax(0, tap_rows) * fmax(0, tap_columns), rows = fmax(0, bands * t->in_rows - rows_cut);
     const int64_t live = (p->kh - 1) / t->sh + 1;
     const double free = (double)(dwci_element(c)->registers - 2 - live * t->columns);
     const double kept = free < taps ? free : taps; /* filter vectors in registers */
-    const double filter = 2 * kept >= taps ? products * (taps - kept) / taps : tap_rows * (double)p->kw * tiles;
-    const double loads = rows * (tiles * t->in_columns - columns_cut) + filter;
+    const double filter =
+        2 * kept >= taps ? products * (taps - kept) / taps : fmax(0, tap_rows) * (double)p->kw * tiles;
+    const double loads = rows * fmax(0, tiles * t->in_columns - columns_cut) + filter;
     const bool wide = dwci_lanes(c) * (int64_t)dwci_accumulator_bytes(c) >= LINE;
     return (PRODUCT_NS * products + LOAD_NS * loads + ROW_NS * rows * tiles) * (wide ? WIDE : 1) / (bands * tiles);
 }
