@@ -61,7 +61,8 @@ typedef struct dwc_tune_options {
                             effort takes the record says that it is not complete; with too little to measure anything
                             the choice is the model's and nothing is recorded */
     int resume;        /* 1: where the wisdom has a complete record of this or a higher effort, nothing is raced but
-                            candidates whose kernels have changed since */
+                            candidates whose kernels have changed since; if that race is not decided in time, a
+                            choice whose kernels are the same stays, and the next call races again */
     int strict;        /* 1: DWC_NO_RECORD in place of the model's choice */
     uint64_t seed;     /* of the random tensors */
     dwc_tune_progress progress; /* may be NULL */

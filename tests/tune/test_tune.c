@@ -128,11 +128,11 @@ typedef struct claim {
     int revision;
 } claim;
 
-static void put(const bench *b, const char *text, const dwc_plan_options *limits, const char *machine,
-                const claim *claims, int count) {
+static void put_by(dwc_effort effort, const bench *b, const char *text, const dwc_plan_options *limits,
+                   const char *machine, const claim *claims, int count) {
     const dwc_problem problem = dwt_problem(text);
     dwc_record_entry entries[8];
-    dwc_record r = {.effort = DWC_EFFORT_MEASURE,
+    dwc_record r = {.effort = effort,
                     .complete = 1,
                     .rounds = 31,
                     .tried = count,
@@ -160,6 +160,11 @@ static void put(const bench *b, const char *text, const dwc_plan_options *limits
         snprintf(entries[i].params, sizeof entries[i].params, "%s", claims[i].params);
     }
     dwt_ok(dwc_expert_record_add(b->wisdom, &r, &error), &error, "add");
+}
+
+static void put(const bench *b, const char *text, const dwc_plan_options *limits, const char *machine,
+                const claim *claims, int count) {
+    put_by(DWC_EFFORT_MEASURE, b, text, limits, machine, claims, count);
 }
 
 /* A candidate that the model would not choose. */
@@ -338,9 +343,8 @@ static void test_changed_kernels(void **state) {
     const int now = dwc_expert_revision("direct");
     assert_true(dwc_expert_candidates(b.context, &problem, "direct", params, 64) >= 4);
     const claim claims[] = {{"direct", params[0], now}, {"direct", params[3], now}, {"direct", params[6], now - 1}};
-    put(&b, SMALL, NULL, NULL, claims, 3);
-    dwc_tune_options again;
-    dwc_tune_options_init(&again); /* of the effort that the record has */
+    put_by(DWC_EFFORT_EXHAUSTIVE, &b, SMALL, NULL, NULL, claims, 3);
+    dwc_tune_options again = thorough(); /* a race that runs out of time would not replace the record */
     again.resume = 1;
     const dwc_tune_result result = tune(&b, SMALL, NULL, &again);
     assert_string_equal(result.source, "measured");
@@ -383,8 +387,7 @@ static void test_stop(void **state) {
     (void)state;
     bench b = open_bench();
     int calls = 0;
-    dwc_tune_options options;
-    dwc_tune_options_init(&options);
+    dwc_tune_options options = thorough();
     options.progress = stop_at_once;
     options.user = &calls;
     const dwc_problem problem = dwt_problem(SMALL);
