@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The benchmark of plans beside the machine's limits, see dwc_bench in dwconv_tune.h.
  *
- *     round r:  for each offset: plan r, r+1, ... (in turn): one window of executions
+ *     round r:  plan r, r+1, ... (in turn): one window of executions at each offset
  *               then one sample of each limit, on the same memory
  *
  * The first round is not counted. */
@@ -70,26 +70,17 @@ static void sample_limits(bench *b) {
     }
 }
 
-/* The limits' streams, above all past the caches, leave tensors of the last cache where it takes several executions
- * until these are as fast as they stay. */
-static void settle(bench *b) {
-    enum { EXECUTIONS = 4 };
-    static const double FEW_SECONDS = 0.1;
-    const dwct_runner *r = &b->contenders[0].runner;
-    for (int i = 0; i < EXECUTIONS && !b->work.cold && r->first_s < FEW_SECONDS && r->executions == 1; i++)
-        dwct_window(&b->work, r, b->offsets[0]);
-}
-
 static void run_rounds(bench *b) {
     for (int round = -1; round < b->rounds; round++) {
-        settle(b);
-        for (int o = 0; o < b->offset_count; o++)
-            for (int i = 0; i < b->count; i++) {
-                contender *c = &b->contenders[(i + round + 1) % b->count];
+        for (int i = 0; i < b->count; i++) {
+            contender *c = &b->contenders[(i + round + 1) % b->count];
+            dwct_settle(&b->work, &c->runner, b->offsets[0]);
+            for (int o = 0; o < b->offset_count; o++) {
                 const double seconds = dwct_window(&b->work, &c->runner, b->offsets[o]);
                 if (round >= 0)
                     c->samples[o * b->rounds + round] = seconds;
             }
+        }
         sample_limits(b);
     }
 }

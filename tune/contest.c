@@ -12,13 +12,15 @@ const int dwct_contest_offsets[DWCT_OFFSETS] = {0, 80, 2048};
 enum {
     PLACES = 4,
     LEAST_RUNS = 9, /* of every candidate, for a race to be worth while */
-    LEAST_ROUNDS = 5,
+    LEAST_ROUNDS = 11,
+    SETTLING = 3, /* executions, usually */
     LEAST_CHECKED_TAPS = 10000,
     MOST_CHECKED_TAPS = 1000000
 };
-/* Times the best one's time, in one execution or two: not raced. */
+/* Times the best one's time, in one execution or two: not raced. The second: of long ones, and where it takes several
+ * more until one counts. */
 static const double HOPELESS = 1.6, HOPELESS_LONG = 1.3;
-static const double LONG_FIRST_SECONDS = 1e-3, FAR_OFF = 2; /* the same in first executions that take so long */
+static const double LONG_FIRST_SECONDS = 1e-3, FAR_OFF = 3; /* the same in first executions that take so long */
 static const double STRETCH = 4;                            /* of the seconds, for a few rounds of long executions */
 
 /* Roughly: a random number, a tap of the exact result. */
@@ -108,8 +110,8 @@ static double least_qualified(const dwct_contest *c) {
     return best;
 }
 
-static double hopeless(const dwct_entrant *e) {
-    return e->runner.is_long ? HOPELESS_LONG : HOPELESS;
+static double hopeless(const dwct_contest *c, const dwct_entrant *e) {
+    return e->runner.is_long || c->work.settles ? HOPELESS_LONG : HOPELESS;
 }
 
 /* The first execution tells as much about those that take long. */
@@ -143,8 +145,10 @@ static int qualify(dwct_contest *c) {
     for (int i = 0; i < c->search.count; i++) {
         dwct_entrant *e = &c->entrants[i];
         /* one may have been disturbed: a second chance, unless it was far off */
-        if (e->qualified && e->qualified_s > hopeless(e) * best && e->qualified_s < 3 * best)
+        if (e->qualified && e->qualified_s > hopeless(c, e) * best && e->qualified_s < 3 * best) {
+            dwct_settle(&c->work, &e->runner, dwct_contest_offsets[0]);
             e->qualified_s = fmin(e->qualified_s, dwct_window(&c->work, &e->runner, dwct_contest_offsets[0]));
+        }
     }
     return 1;
 }
@@ -152,13 +156,14 @@ static int qualify(dwct_contest *c) {
 /* Whoever is not hopelessly slow races, and the model's choice. */
 static void choose_racing(dwct_contest *c) {
     const double best = least_qualified(c);
-    c->all_long = 1;
+    int all_long = 1;
     for (int i = 0; i < c->search.count; i++) {
         const dwct_entrant *e = &c->entrants[i];
-        c->all_long &= !e->qualified || e->runner.is_long;
-        if (e->qualified && (e->qualified_s <= hopeless(e) * best || i == c->search.model_choice))
+        all_long &= !e->qualified || e->runner.is_long;
+        if (e->qualified && (e->qualified_s <= hopeless(c, e) * best || i == c->search.model_choice))
             c->racing[c->racing_count++] = i;
     }
+    c->offsets = all_long || c->work.settles ? 1 : DWCT_OFFSETS;
 }
 
 /* The fastest of the qualification, or the model's choice if that is nearly as fast. */
@@ -174,14 +179,14 @@ static int best_qualified(const dwct_contest *c) {
 
 /* ---- race -------------------------------------------------------------------------------------------------------- */
 
-/* Seconds of an execution at the worst offset; long ones, which hang less on it, at another offset each round. */
+/* Seconds of an execution at the worst offset; where that takes long, at another offset each round. */
 static double measure(void *user, int place) {
     dwct_contest *c = user;
     const dwct_entrant *e = &c->entrants[c->racing[place]];
+    const int first = c->offsets == 1 ? c->round % DWCT_OFFSETS : 0;
     double worst = 0;
-    if (c->all_long)
-        return dwct_window(&c->work, &e->runner, dwct_contest_offsets[c->round % DWCT_OFFSETS]);
-    for (int o = 0; o < DWCT_OFFSETS; o++)
+    dwct_settle(&c->work, &e->runner, dwct_contest_offsets[first]);
+    for (int o = first; o < first + c->offsets; o++)
         worst = fmax(worst, dwct_window(&c->work, &e->runner, dwct_contest_offsets[o]));
     return worst;
 }
@@ -199,8 +204,8 @@ static double end_of_race(const dwct_contest *c, double start) {
     double round = 0, end = 0;
     for (int i = 0; i < c->racing_count; i++) {
         const dwct_entrant *e = &c->entrants[c->racing[i]];
-        round += e->qualified_s * (c->all_long ? 1 : DWCT_OFFSETS) *
-                 (e->runner.executions + (!c->cold && !e->runner.is_long));
+        round += e->qualified_s * (SETTLING * c->work.settles +
+                                   c->offsets * (e->runner.executions + dwct_warms_up(&c->work, &e->runner)));
     }
     if (c->seconds > 0) {
         const double wanted = dwct_seconds() + (LEAST_ROUNDS + 1) * round, most = start + STRETCH * c->seconds;

@@ -3,8 +3,8 @@
  *
  *     tensors -> outputs right? -> an execution of each: who is hopeless? -> race
  *
- * A measurement of the race is a window at every offset between input and output, of which the worst one counts (of
- * long executions at one offset, another one each round); every round is held at another place in memory, if there are
+ * A measurement of the race is a window at every offset between input and output, of which the worst one counts (where
+ * that takes long at one offset, another one each round); every round is held at another place in memory, if there are
  * several. */
 #ifndef DWC_TUNE_CONTEST_H
 #define DWC_TUNE_CONTEST_H
@@ -40,7 +40,7 @@ typedef struct dwct_contest {
     dwct_workload work;
     dwct_entrant entrants[DWCT_RACE_CANDIDATES]; /* of search.list */
     int right_count;
-    int all_long, round;                            /* whether every entrant takes long; rounds of the race so far */
+    int offsets, round;                             /* measured in a round; rounds of the race so far */
     int racing[DWCT_RACE_CANDIDATES], racing_count; /* entrants in the race */
     int choice;                                     /* entrant; -1: there was no time to find one */
     dwct_race_outcome outcome;

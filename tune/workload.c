@@ -10,7 +10,8 @@
 
 enum { MOST_COPIES_BYTES = 1 << 30 }; /* the smallest problems stay in the cache then */
 enum { MOST_PLACES_BYTES = 8 << 20 };
-static const double WINDOW_SECONDS = 20e-6, LONG_SECONDS = 3e-3;
+static const double WINDOW_SECONDS = 20e-6, LONG_SECONDS = 1e-3;
+static const double FEW_BYTES_PER_SECOND = 3e9; /* so slow that the arithmetic hides where lines lie */
 
 dwc_status dwct_fail(dwc_error *error, dwc_status status, const char *format, ...) {
     if (error) {
@@ -73,6 +74,7 @@ static void lay_out(dwct_workload *w, int places) {
     w->copies = w->cold ? 2 * last_cache / (w->read_bytes + w->write_bytes) + 2 : places;
     if (!w->cold && w->copies > MOST_PLACES_BYTES / w->copy_bytes + 1)
         w->copies = MOST_PLACES_BYTES / w->copy_bytes + 1;
+    w->settles = !w->cold && w->read_bytes + w->write_bytes > (machine->l2_bytes ? machine->l2_bytes : 1 << 20);
     if (w->copies > MOST_COPIES_BYTES / w->copy_bytes + 2)
         w->copies = MOST_COPIES_BYTES / w->copy_bytes + 2;
 }
@@ -143,18 +145,42 @@ dwc_status dwct_execute_first(const dwct_workload *w, dwct_runner *r, int offset
     return status;
 }
 
-double dwct_window(dwct_workload *w, const dwct_runner *r, int offset) {
-    if (!w->cold && !r->is_long)
-        execute(w, r, copy_to_use(w), offset, NULL);
+static double time_executions(dwct_workload *w, const dwct_runner *r, int offset, int executions) {
     const double start = dwct_seconds();
-    for (int i = 0; i < r->executions; i++)
+    for (int i = 0; i < executions; i++)
         execute(w, r, copy_to_use(w), offset, NULL);
-    return (dwct_seconds() - start) / r->executions;
+    return (dwct_seconds() - start) / executions;
+}
+
+void dwct_settle(dwct_workload *w, const dwct_runner *r, int offset) {
+    enum { MOST_EXECUTIONS = 6 };
+    static const double SETTLED = 0.97; /* of the time before */
+    const double slow = (double)(w->read_bytes + w->write_bytes) / FEW_BYTES_PER_SECOND;
+    if (!w->settles || r->first_s > slow)
+        return;
+    double before = time_executions(w, r, offset, 1);
+    for (int i = 1; i < MOST_EXECUTIONS; i++) {
+        const double seconds = time_executions(w, r, offset, 1);
+        if (seconds > SETTLED * before)
+            break;
+        before = seconds;
+    }
+}
+
+int dwct_warms_up(const dwct_workload *w, const dwct_runner *r) {
+    return !w->cold && !w->settles && !r->is_long;
+}
+
+double dwct_window(dwct_workload *w, const dwct_runner *r, int offset) {
+    if (dwct_warms_up(w, r))
+        execute(w, r, copy_to_use(w), offset, NULL);
+    return time_executions(w, r, offset, r->executions);
 }
 
 double dwct_choose_executions(dwct_workload *w, dwct_runner *r, int offset) {
     r->executions = 1;
     r->is_long = r->first_s > 3 * LONG_SECONDS;
+    dwct_settle(w, r, offset);
     double seconds = dwct_window(w, r, offset);
     r->is_long = seconds > LONG_SECONDS;
     if (seconds < 10 * WINDOW_SECONDS) /* short ones: without what the first call does once */

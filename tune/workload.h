@@ -4,7 +4,7 @@
  *     copies of   | input, filter's bytes | gap | output | gap |   input at 16 modulo 64, output k*4096 + offset behind
  *
  * Warm: the present copy only, and each window follows an execution that is not timed, unless one takes so long that
- * this makes no difference; other copies are other places in memory, whose pages may lie in the caches otherwise. Cold:
+ * this makes no difference or several were needed (dwct_settle); other copies are other places in memory, whose pages may lie in the caches otherwise. Cold:
  * as many copies as take twice the last cache, each execution on the next one. */
 #ifndef DWC_TUNE_WORKLOAD_H
 #define DWC_TUNE_WORKLOAD_H
@@ -19,6 +19,7 @@ typedef struct dwct_workload {
     char *memory, *filter, *bias;
     int64_t copy_bytes, copies, next_copy;
     int64_t read_bytes, write_bytes; /* of one execution */
+    int settles;                     /* warm, but larger than the cache of a core: see dwct_settle */
 } dwct_workload;
 
 enum { DWCT_PAGE = 4096, DWCT_LINE = 64, DWCT_MISALIGNMENT = 16 };
@@ -55,10 +56,18 @@ void dwct_runner_release(dwct_runner *r, const dwct_workload *w);
 /* Executes on copy 0, to be called before any window. */
 dwc_status dwct_execute_first(const dwct_workload *w, dwct_runner *r, int offset, dwc_error *error);
 
+/* To be called before the first window after others have run. In the last cache it takes several executions until lines
+ * lie where they stay, above all after stores past the caches: executes until that gains nothing more. */
+void dwct_settle(dwct_workload *w, const dwct_runner *r, int offset);
+
+/* Does a window begin with an execution that is not timed? */
+int dwct_warms_up(const dwct_workload *w, const dwct_runner *r);
+
 /* Seconds per execution of one window. */
 double dwct_window(dwct_workload *w, const dwct_runner *r, int offset);
 
-/* Sets r->executions so that a window is long enough for the clock; returns the seconds of one execution. */
+/* Settles, and sets r->executions so that a window is long enough for the clock; returns the seconds of one
+ * execution. */
 double dwct_choose_executions(dwct_workload *w, dwct_runner *r, int offset);
 
 /* Status and text of a failure, as the library's own. */

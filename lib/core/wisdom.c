@@ -311,6 +311,7 @@ dwc_status dwc_expert_record_add(dwc_wisdom *wisdom, const dwc_record *record, d
         status = dwci_fail(error, DWC_OUT_OF_MEMORY, "wisdom: out of memory");
     } else if (added) {
         status = dwci_journal_append(&wisdom->journal, item, error);
+        wisdom->loose |= wisdom->journal.file < 0 || wisdom->journal.stopped;
     }
     pthread_mutex_unlock(&wisdom->keeping);
     dwci_item_release(item);

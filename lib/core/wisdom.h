@@ -192,6 +192,7 @@ struct dwc_wisdom {
     dwci_set set;
     pthread_mutex_t keeping; /* of the journal */
     dwci_journal journal;
+    bool loose; /* records were added that are not in the journal */
 };
 
 #endif

@@ -63,17 +63,29 @@ static bool wait_for_lock(int file) {
     return true;
 }
 
-/* *file: the locked file, or -1 if it cannot be had. */
+/* Are all records that were added to the wisdom in its journal of this place? */
+static bool in_journal(const merge *m) {
+    dwc_wisdom *w = m->wisdom;
+    if (!w)
+        return true;
+    pthread_mutex_lock(&w->keeping);
+    const bool kept = !w->loose && strcmp(w->journal.place.path, m->place.path) == 0;
+    pthread_mutex_unlock(&w->keeping);
+    return kept;
+}
+
+/* *file: the locked file, or -1 if it cannot be had and nothing is lost without it. */
 static dwc_status lock_place(const merge *m, int *file, dwc_error *error) {
     char path[PATH_MAX];
     *file = name_beside(m, "lock", path) ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666) : -1;
     if (*file < 0)
         return fail_merge(error, path, errno);
-    if (!wait_for_lock(*file)) {
-        close(*file);
-        *file = -1;
-    }
-    return DWC_OK;
+    if (wait_for_lock(*file))
+        return DWC_OK;
+    const int reason = errno;
+    close(*file);
+    *file = -1;
+    return in_journal(m) && !m->replace ? DWC_OK : fail_merge(error, path, reason);
 }
 
 /* ---- the new text ---- */
@@ -236,7 +248,7 @@ static void remove_journals(const merge *m) {
             journal->damaged ? put_aside(journal->path) : unlink(journal->path);
     if (m->wisdom && strcmp(m->wisdom->journal.place.path, m->place.path) == 0) {
         dwci_journal_close(&m->wisdom->journal);
-        m->wisdom->journal.stopped = false;
+        m->wisdom->journal.stopped = m->wisdom->loose = false;
     }
 }
 

@@ -128,6 +128,11 @@ static void test_busy(void **state) {
     dwt_merge(w, path);
     assert_int_equal(access(path, F_OK), -1);
     dwt_holds(path, 0, 1);
+    dwc_wisdom *loose = dwt_wisdom(5, 6); /* in no journal: that they are not written must be said */
+    dwc_error error;
+    assert_int_equal(dwc_wisdom_merge(loose, path, &error), DWC_FILE_ERROR);
+    assert_non_null(strstr(error.message, ".lock: "));
+    dwc_wisdom_destroy(loose);
     close(file);
     dwt_merge(w, path);
     assert_int_equal(access(path, F_OK), 0);
