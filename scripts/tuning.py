@@ -4,14 +4,17 @@
 
     tuning.py DWCONV SHAPES.csv [--runs N] [--layout nhwc|nchw,...] [--dtype f32,...] [--batch N,...] [--effort measure]
 
-Races every candidate of every layer once (dwconv tune --effort exhaustive), then tunes N times at the effort asked for,
-each time from nothing, all on one thread. Regret is the time of a choice over that of the fastest candidate, both from
-the exhaustive race, in which they ran side by side. Prints for the cost model and for the tuner: geometric mean, 95th
+Races every candidate of every layer (dwconv tune --effort exhaustive), then tunes N times at the effort asked for, each
+time from nothing, all on one thread. Regret is the time of a choice over that of the fastest candidate, both from the
+exhaustive race, in which they ran side by side. Prints for the cost model and for the tuner: geometric mean, 95th
 percentile and worst, the worst layers, how much of the regret comes from candidates that were never raced, and how often
-two runs chose differently without a declared tie. Nothing else should run on the machine.
+two runs chose differently without a declared tie. Beside it what the judge is worth: the regret of the choices of a
+second exhaustive race by the first one (noise, for both tried everything), and how near the fastest candidates come to
+the machine's limit (dwconv bench). Nothing else should run on the machine.
 """
 
 import argparse
+import csv
 import json
 import math
 import pathlib
@@ -27,6 +30,17 @@ def tune(dwconv, arguments, effort, wisdom):
     subprocess.run([dwconv, "tune", *arguments, "--threads", "1", "--effort", effort, "--wisdom", wisdom],
                    check=True, stdout=subprocess.DEVNULL)
     return time.monotonic() - start
+
+
+def fractions(dwconv, problems, wisdom):
+    """Of the limit that the recorded choices reach, at the worst buffer offset."""
+    rows = subprocess.run([dwconv, "bench", *problems, "--effort", "wisdom", "--wisdom", wisdom, "--format", "csv"],
+                          check=True, stdout=subprocess.PIPE, text=True).stdout
+    return [float(row["fraction"]) for row in csv.DictReader(rows.splitlines())]
+
+
+def geometric_mean(values):
+    return math.exp(sum(map(math.log, values)) / len(values))
 
 
 def records(wisdom):
@@ -49,10 +63,15 @@ def regrets(record):
     return {name(entry): max(1, entry["ratio"] / best) for entry in entries(record)}
 
 
+def regret_of(found, known):
+    """Key -> regret of the choice recorded, by the regrets of all candidates."""
+    return {key: known[key][name(record["choice"])] for key, record in found.items()
+            if key in known and name(record["choice"]) in known[key]}
+
+
 def summary(what, values):
     ordered = sorted(values.values())
-    mean = math.exp(sum(map(math.log, ordered)) / len(ordered))
-    print(f"{what}: {len(ordered)} problems, geometric mean {mean:.4f}, 95 % {ordered[int(0.95 * len(ordered))]:.3f}, "
+    print(f"{what}: {len(ordered)} problems, geometric mean {geometric_mean(ordered):.4f}, 95 % {ordered[int(0.95 * len(ordered))]:.3f}, "
           f"worst {ordered[-1]:.3f}")
     for key in sorted(values, key=values.get)[-3:]:
         print(f"    {values[key]:.3f}  {key.split()[0]}")
@@ -76,6 +95,12 @@ def main():
         print(f"exhaustive: {tune(options.dwconv, problems, 'exhaustive', path):.0f} s", flush=True)
         truth = records(path)
         known = {key: regrets(record) for key, record in truth.items()}
+        reached = fractions(options.dwconv, problems, path)
+        print(f"fastest candidates, limit / time: geometric mean {geometric_mean(reached):.2f}, "
+              f"lowest {min(reached):.2f}")
+        again = f"{folder}/again.jsonl"
+        tune(options.dwconv, problems, "exhaustive", again)
+        summary("noise, choices of a second exhaustive race", regret_of(records(again), known))
         summary("cost model", {key: max(1, record["default_ratio"]) for key, record in truth.items()
                                if record["default_ratio"] > 0})
 
@@ -85,16 +110,15 @@ def main():
         for run in range(options.runs):
             path = f"{folder}/run{run}.jsonl"
             seconds = tune(options.dwconv, problems, options.effort, path)
-            values = {}
-            for key, record in records(path).items():
-                if key not in known or name(record["choice"]) not in known[key]:
-                    continue
-                values[key] = known[key][name(record["choice"])]
+            found = records(path)
+            values = regret_of(found, known)
+            for key, regret in values.items():
+                record = found[key]
                 chosen[key].append((name(record["choice"]), record["tie"]))
                 reachable = min(known[key].get(name(entry), math.inf) for entry in entries(record))
                 never += math.log(reachable)
-                total += math.log(values[key])
-                worse.append(known[key][name(record["choice"])] / max(1, truth[key]["default_ratio"]))
+                total += math.log(regret)
+                worse.append(regret / max(1, truth[key]["default_ratio"]))
             summary(f"{options.effort}, run {run + 1}, {seconds:.0f} s", values)
             sys.stdout.flush()
         print(f"of all regret {100 * never / total if total else 0:.0f} % comes from candidates that were never raced")

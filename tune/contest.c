@@ -30,6 +30,14 @@ static double time_left(const dwct_contest *c) {
     return c->deadline > 0 ? c->deadline - dwct_seconds() : 1e9;
 }
 
+static int stop_wanted(dwct_contest *c) {
+    return c->progress && c->progress(c->user, c->round < c->rounds ? (double)c->round / c->rounds : 1);
+}
+
+static dwc_status stopped(dwc_error *error) {
+    return dwct_fail(error, DWC_STOPPED, "tuning: stopped on request");
+}
+
 /* ---- preparation ------------------------------------------------------------------------------------------------- */
 
 static double checked_taps(const dwct_contest *c, const dwc_geometry *g) {
@@ -86,7 +94,10 @@ static dwc_status check_outputs(dwct_contest *c, dwc_error *error) {
         return dwct_no_memory(error, c->work.write_bytes);
     for (int i = 0; i < c->search.count && status == DWC_OK; i++) {
         dwct_entrant *e = &c->entrants[i];
-        status = dwct_runner_create(&e->runner, &c->work, c->search.list[i].plan, error);
+        if (stop_wanted(c))
+            status = stopped(error);
+        else
+            status = dwct_runner_create(&e->runner, &c->work, c->search.list[i].plan, error);
         if (status == DWC_OK)
             status = check_output(c, e, model, right_output, error);
         if (e->right && !model)
@@ -125,12 +136,15 @@ static int far_off(const dwct_contest *c, const dwct_entrant *e) {
     return best > LONG_FIRST_SECONDS && e->runner.first_s > FAR_OFF * best;
 }
 
-/* One or two executions of everybody at one offset; false if the time is up before all have run. */
-static int qualify(dwct_contest *c) {
+/* One or two executions of everybody at one offset; *all is 0 if the time is up before all have run. */
+static dwc_status qualify(dwct_contest *c, int *all, dwc_error *error) {
+    *all = 0;
     for (int i = 0; i < c->search.count; i++) {
         dwct_entrant *e = &c->entrants[i];
+        if (stop_wanted(c))
+            return stopped(error);
         if (time_left(c) < 0)
-            return 0;
+            return DWC_OK;
         if (!e->right)
             continue;
         if (far_off(c, e)) {
@@ -150,7 +164,8 @@ static int qualify(dwct_contest *c) {
             e->qualified_s = fmin(e->qualified_s, dwct_window(&c->work, &e->runner, dwct_contest_offsets[0]));
         }
     }
-    return 1;
+    *all = 1;
+    return DWC_OK;
 }
 
 /* Whoever is not hopelessly slow races, and the model's choice. */
@@ -179,9 +194,11 @@ static int best_qualified(const dwct_contest *c) {
 
 /* ---- race -------------------------------------------------------------------------------------------------------- */
 
-/* Seconds of an execution at the worst offset; where that takes long, at another offset each round. */
+/* Seconds of an execution at the worst offset; where that takes long, at another offset each round. -1: stop. */
 static double measure(void *user, int place) {
     dwct_contest *c = user;
+    if (stop_wanted(c))
+        return -1;
     const dwct_entrant *e = &c->entrants[c->racing[place]];
     const int first = c->offsets == 1 ? c->round % DWCT_OFFSETS : 0;
     double worst = 0;
@@ -191,11 +208,11 @@ static double measure(void *user, int place) {
     return worst;
 }
 
-static int stop(void *user, int rounds) {
+static int next_round(void *user, int rounds) {
     dwct_contest *c = user;
     dwct_next_copy(&c->work);
-    c->round++;
-    return c->progress && c->progress(c->user, rounds < c->rounds ? (double)rounds / c->rounds : 1);
+    c->round = rounds + 1;
+    return 0;
 }
 
 /* When the race has to be over: after c->seconds in all or, if that is later, a few rounds; never after the deadline.
@@ -223,7 +240,7 @@ static dwc_status run_race(dwct_contest *c, double start, dwc_error *error) {
                       .rounds = c->rounds,
                       .end_s = end_of_race(c, start),
                       .measure = measure,
-                      .stop = stop,
+                      .stop = next_round,
                       .user = c};
     for (int i = 0; i < c->racing_count; i++)
         if (c->racing[i] == c->search.model_choice)
@@ -235,7 +252,7 @@ static dwc_status run_race(dwct_contest *c, double start, dwc_error *error) {
     c->outcome = dwct_race_run(&race, samples, results);
     dwc_release(c->context, samples);
     if (c->outcome.stopped)
-        return dwct_fail(error, DWC_STOPPED, "tuning: stopped on request");
+        return stopped(error);
     for (int i = 0; i < c->racing_count; i++)
         c->entrants[c->racing[i]].result = results[i];
     c->choice = c->outcome.rounds > 0 ? c->racing[c->outcome.choice] : best_qualified(c);
@@ -254,8 +271,9 @@ dwc_status dwct_contest_hold(dwct_contest *c, dwc_error *error) {
     if (status != DWC_OK)
         return status;
     const double start = dwct_seconds();
-    if (!qualify(c))
-        return DWC_OK;
+    int all;
+    if ((status = qualify(c, &all, error)) || !all)
+        return status;
     choose_racing(c);
     return run_race(c, start, error);
 }

@@ -112,14 +112,17 @@ static void drop_slow(state *s) {
     s->active_count = kept;
 }
 
-/* One round over the active candidates; false if the time is up before its end. */
-static bool run_round(state *s, int round) {
+/* One round over the active candidates; false if the time is up before its end or (*stopped) a measurement says so. */
+static bool run_round(state *s, int round, int *stopped) {
     const dwct_race *race = s->race;
     for (int i = 0; i < s->active_count; i++) {
         const int candidate = s->active[(i + round) % s->active_count];
         if (race->end_s > 0 && dwct_seconds() > race->end_s)
             return false;
-        samples_of(s, candidate)[round] = race->measure(race->user, candidate);
+        const double seconds = race->measure(race->user, candidate);
+        if ((*stopped = seconds < 0))
+            return false;
+        samples_of(s, candidate)[round] = seconds;
     }
     for (int i = 0; i < s->active_count; i++)
         s->last[s->active[i]] = round;
@@ -186,7 +189,7 @@ dwct_race_outcome dwct_race_run(const dwct_race *race, double *samples, dwct_rac
     }
     const int rounds = race->count > 1 || race->rounds < LONE_ROUNDS ? race->rounds : LONE_ROUNDS;
     for (int round = 0; round <= most_rounds(rounds) && (s.active_count > 1 || race->count == 1); round++) {
-        if ((round > rounds && !open_question(&s)) || !run_round(&s, round))
+        if ((round > rounds && !open_question(&s)) || !run_round(&s, round, &outcome.stopped))
             break;
         s.rounds = round;
         if (time_to_check(round, race->rounds))

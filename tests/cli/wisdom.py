@@ -193,11 +193,11 @@ def signals():
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     check("a race ends in the middle", process.returncode == 75 and out == b"" and b"0 of 1" in err, (out, err))
-    # Many seconds of checks and rounds: the first signal is honoured after one of them, the second at once.
-    process = start("tune", "f32:nhwc:n1:224x224x128:k7x7", *ONE, "--effort", "exhaustive", "--wisdom", "k.jsonl")
-    time.sleep(0.6)
+    # An execution takes seconds: the first signal is honoured after one, the second at once.
+    process = start("tune", "f32:nhwc:n1:224x224x512:k31x31", *ONE, "--effort", "exhaustive", "--wisdom", "k.jsonl")
+    time.sleep(2)
     process.send_signal(signal.SIGTERM)
-    time.sleep(0.1)
+    time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=120)
     check("a second signal kills", process.returncode in (-signal.SIGINT, -signal.SIGTERM), process.returncode)
