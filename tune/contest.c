@@ -21,7 +21,7 @@ enum {
  * more until one counts. */
 static const double HOPELESS = 1.6, HOPELESS_LONG = 1.3;
 static const double LONG_FIRST_SECONDS = 1e-3, FAR_OFF = 3; /* the same in first executions that take so long */
-static const double STRETCH = 4;                            /* of the seconds, for a few rounds of long executions */
+static const double STRETCH = 4; /* of the seconds, for a few rounds of long executions or an open question */
 
 /* Roughly: a random number, a tap of the exact result. */
 static const double FILL_SECONDS = 6e-9, CHECK_SECONDS = 12e-9;
@@ -215,22 +215,21 @@ static int next_round(void *user, int rounds) {
     return 0;
 }
 
-/* When the race has to be over: after c->seconds in all or, if that is later, a few rounds; never after the deadline.
- */
-static double end_of_race(const dwct_contest *c, double start) {
-    double round = 0, end = 0;
+/* When the race has to be over: after c->seconds in all or, if that is later, a few rounds; *last: where there is
+ * reason for more. Never after the deadline. */
+static double end_of_race(const dwct_contest *c, double start, double *last) {
+    double round = 0;
     for (int i = 0; i < c->racing_count; i++) {
         const dwct_entrant *e = &c->entrants[c->racing[i]];
         round += e->qualified_s * (SETTLING * c->work.settles +
                                    c->offsets * (e->runner.executions + dwct_warms_up(&c->work, &e->runner)));
     }
-    if (c->seconds > 0) {
-        const double wanted = dwct_seconds() + (LEAST_ROUNDS + 1) * round, most = start + STRETCH * c->seconds;
-        end = start + c->seconds;
-        if (wanted > end)
-            end = wanted < most ? wanted : most;
-    }
-    return c->deadline > 0 && (end == 0 || c->deadline < end) ? c->deadline : end;
+    if (c->seconds == 0)
+        return *last = c->deadline;
+    const double few = dwct_seconds() + (LEAST_ROUNDS + 1) * round, most = start + STRETCH * c->seconds;
+    const double end = fmin(fmax(start + c->seconds, few), most);
+    *last = c->deadline > 0 ? fmin(most, c->deadline) : most;
+    return fmin(end, *last);
 }
 
 static dwc_status run_race(dwct_contest *c, double start, dwc_error *error) {
@@ -238,10 +237,10 @@ static dwc_status run_race(dwct_contest *c, double start, dwc_error *error) {
     dwct_race race = {.count = c->racing_count,
                       .preferred = -1,
                       .rounds = c->rounds,
-                      .end_s = end_of_race(c, start),
                       .measure = measure,
                       .stop = next_round,
                       .user = c};
+    race.end_s = end_of_race(c, start, &race.last_s);
     for (int i = 0; i < c->racing_count; i++)
         if (c->racing[i] == c->search.model_choice)
             race.preferred = i;

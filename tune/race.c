@@ -112,12 +112,27 @@ static void drop_slow(state *s) {
     s->active_count = kept;
 }
 
+/* Is the preferred one perhaps as fast as the leader, but does not look like it? Then some more rounds will tell. */
+static bool open_question(const state *s) {
+    if (s->rounds == 0)
+        return false;
+    const int leader = leader_of(s);
+    for (int i = 0; i < s->active_count; i++) {
+        double median, low, high;
+        compare(s, s->active[i], leader, &median, &low, &high);
+        if (s->active[i] == s->race->preferred && median > SLOWER && low <= 1)
+            return true;
+    }
+    return false;
+}
+
 /* One round over the active candidates; false if the time is up before its end or (*stopped) a measurement says so. */
 static bool run_round(state *s, int round, int *stopped) {
     const dwct_race *race = s->race;
+    const double end = race->last_s > race->end_s && open_question(s) ? race->last_s : race->end_s;
     for (int i = 0; i < s->active_count; i++) {
         const int candidate = s->active[(i + round) % s->active_count];
-        if (race->end_s > 0 && dwct_seconds() > race->end_s)
+        if (end > 0 && dwct_seconds() > end)
             return false;
         const double seconds = race->measure(race->user, candidate);
         if ((*stopped = seconds < 0))
@@ -127,18 +142,6 @@ static bool run_round(state *s, int round, int *stopped) {
     for (int i = 0; i < s->active_count; i++)
         s->last[s->active[i]] = round;
     return true;
-}
-
-/* Is the preferred one perhaps as fast as the leader, but does not look like it? Then some more rounds will tell. */
-static bool open_question(const state *s) {
-    const int leader = leader_of(s);
-    for (int i = 0; i < s->active_count; i++) {
-        double median, low, high;
-        compare(s, s->active[i], leader, &median, &low, &high);
-        if (s->active[i] == s->race->preferred && median > SLOWER && low <= 1)
-            return true;
-    }
-    return false;
 }
 
 /* Checks are not made after every round: each is one more occasion to drop somebody by chance. */

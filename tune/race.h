@@ -27,6 +27,7 @@ typedef struct dwct_race {
     int preferred; /* stays the choice unless another is faster with certainty; -1: none */
     int rounds;    /* that decide it; up to twice as many where the preferred one seems slower, but may not be */
     double end_s;  /* on dwct_seconds' clock: then it ends, undecided; 0: never */
+    double last_s; /* the same while the preferred one seems slower, but may not be, if later */
     /* Seconds of a candidate; below 0 ends the race at once. */
     double (*measure)(void *user, int candidate);
     /* Called after each round with the number of rounds done; nonzero ends the race at once. May be NULL. */

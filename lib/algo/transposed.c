@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* NCHW problems by way of an NHWC algorithm, see transposed.h.
  *
- *     units, in order, equal shares for the threads: images x vectors of input channels */
+ *     units, in order, equal shares for the threads: images x blocks of vectors of input channels
+ *
+ * A block has as many vectors as lie in half of the L1 cache, inputs and outputs, all blocks equally many: the last one
+ * may begin with vectors that the one before has, too, and leaves these out. */
 #include "algo/transposed.h"
 #include "algo/arguments.h"
 #include "core/cost.h"
@@ -10,14 +13,36 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What one vector of channels is to the inner algorithm. */
+typedef struct blocks {
+    int64_t vectors, each; /* in all, and of a block */
+    int64_t count;
+} blocks;
+
+static blocks blocks_of(const dwci_case *c) {
+    const dwc_problem *p = &c->problem;
+    const int64_t l1 = c->machine->l1d_bytes > 0 ? c->machine->l1d_bytes : 32 << 10;
+    const double pixels = (double)p->h * (double)p->w + (double)c->geometry.oh * (double)c->geometry.ow;
+    const double fit = (double)(l1 / 2) / (pixels * dwci_element(c)->vector_bytes);
+    blocks b = {.vectors = dwci_vectors(p->c, dwci_lanes(c))};
+    b.each = fit < 1 ? 1 : fit < (double)b.vectors ? (int64_t)fit : b.vectors;
+    b.each += b.each == 0; /* no channels */
+    b.count = dwci_vectors(b.vectors, b.each);
+    b.each = b.count > 0 ? dwci_vectors(b.vectors, b.count) : 1;
+    return b;
+}
+
+static int64_t first_vector(const blocks *b, int64_t block) {
+    return block * b->each < b->vectors - b->each ? block * b->each : b->vectors - b->each;
+}
+
+/* What one block of channels is to the inner algorithm. */
 static bool inner_case(const dwci_case *c, dwci_case *inner) {
     *inner = *c;
     inner->threads = 1;
     inner->binding = NULL;
     dwc_problem *p = &inner->problem;
     p->n = p->m = 1;
-    p->c = dwci_lanes(c);
+    p->c = blocks_of(c).each * dwci_lanes(c);
     p->layout = DWC_NHWC;
     p->dtype = c->problem.dtype == DWC_F64 ? DWC_F64 : DWC_F32;
     p->bias = 0;
@@ -28,14 +53,10 @@ static bool inner_case(const dwci_case *c, dwci_case *inner) {
 static bool inner_solution(const dwci_algo *inner, const dwci_solution *s, dwci_solution *one, char *why, size_t size) {
     *one = (dwci_solution){.params = s->params};
     if (!inner_case(&s->problem_case, &one->problem_case)) {
-        snprintf(why, size, "a vector of channels does not fit the address space");
+        snprintf(why, size, "a block of channels does not fit the address space");
         return false;
     }
     return inner->prepare(one, why, size);
-}
-
-static int64_t vectors_of(const dwci_case *c) {
-    return dwci_vectors(c->problem.c, dwci_lanes(c));
 }
 
 static size_t rounded(size_t bytes) {
@@ -49,7 +70,7 @@ bool dwci_transposed_applicable(const dwci_algo *inner, const dwci_case *c, char
         return false;
     }
     if (!inner_case(c, &one)) {
-        snprintf(why, size, "a vector of channels does not fit the address space");
+        snprintf(why, size, "a block of channels does not fit the address space");
         return false;
     }
     return !inner->applicable || inner->applicable(&one, why, size);
@@ -85,9 +106,10 @@ double dwci_transposed_cost(const dwci_algo *inner, const dwci_case *c, const dw
     dwci_case one;
     if (!inner_case(c, &one))
         return 1e9;
-    const double units = (double)c->problem.n * (double)vectors_of(c), m = (double)c->problem.m;
+    const int64_t blocks = blocks_of(c).count;
+    const double units = (double)c->problem.n * (double)blocks, m = (double)c->problem.m;
     const double moved = (double)one.geometry.input_elements + m * (double)one.geometry.output_elements;
-    const int threads = dwci_cost_threads(c, 0.3, c->problem.n * vectors_of(c));
+    const int threads = dwci_cost_threads(c, 0.3, c->problem.n * blocks);
     const double phases = phases_along(c->problem.sh, c->problem.dh, c->geometry.oh) *
                           phases_along(c->problem.sw, c->problem.dw, c->geometry.ow);
     const double seconds = units * (m * INNER * inner->cost(&one, params) +
@@ -107,13 +129,14 @@ bool dwci_transposed_prepare(const dwci_algo *inner, dwci_solution *s, char *why
         return false;
     const dwc_geometry *g = &one.problem_case.geometry;
     const size_t bytes = g->element_bytes;
+    const int64_t blocks = blocks_of(c).count;
     size_t packed, each;
-    if (__builtin_mul_overflow(rounded(one.prepared.packed_bytes), (size_t)(vectors_of(c) * c->problem.m), &packed) ||
+    if (__builtin_mul_overflow(rounded(one.prepared.packed_bytes), (size_t)(blocks * c->problem.m), &packed) ||
         __builtin_add_overflow(packed, (size_t)g->filter_elements * bytes, &packed) || packed > PTRDIFF_MAX) {
         snprintf(why, size, "the packed filter does not fit the address space");
         return false;
     }
-    const int threads = dwci_cost_threads(c, 0.3, c->problem.n * vectors_of(c));
+    const int threads = dwci_cost_threads(c, 0.3, c->problem.n * blocks);
     each = rounded((size_t)g->input_elements * bytes);
     if (__builtin_add_overflow(each, rounded((size_t)g->output_elements * bytes), &each) ||
         __builtin_add_overflow(each, rounded(one.prepared.workspace_bytes), &each) ||
@@ -132,23 +155,25 @@ void dwci_transposed_pack(const dwci_algo *inner, const dwci_solution *s, const 
     const dwci_case *c = &s->problem_case;
     const dwc_problem *p = &c->problem;
     const int64_t lanes = dwci_lanes(c), taps = p->kh * p->kw;
+    const blocks all = blocks_of(c);
     dwci_solution one;
     char why[1];
     if (c->geometry.filter_elements == 0 || !inner_solution(inner, s, &one, why, sizeof why))
         return;
     const size_t each = rounded(one.prepared.packed_bytes);
-    void *const given = (char *)packed + each * (size_t)(vectors_of(c) * p->m);
-    for (int64_t v = 0; v < vectors_of(c); v++)
+    void *const given = (char *)packed + each * (size_t)(all.count * p->m);
+    for (int64_t b = 0; b < all.count; b++)
         for (int64_t q = 0; q < p->m; q++) {
             for (int64_t tap = 0; tap < taps; tap++)
-                for (int64_t i = 0; i < lanes; i++) {
-                    const int64_t channel = dwci_vector_start(v, p->c, lanes) + i;
+                for (int64_t i = 0; i < all.each * lanes; i++) {
+                    const int64_t channel =
+                        dwci_vector_start(first_vector(&all, b) + i / lanes, p->c, lanes) + i % lanes;
                     if (channel < p->c)
-                        dwci_widen(c, filter, (tap * p->c + channel) * p->m + q, given, tap * lanes + i);
+                        dwci_widen(c, filter, (tap * p->c + channel) * p->m + q, given, tap * all.each * lanes + i);
                     else
-                        dwci_put(c, given, tap * lanes + i, 0);
+                        dwci_put(c, given, tap * all.each * lanes + i, 0);
                 }
-            inner->pack(&one, given, (char *)packed + each * (size_t)(v * p->m + q));
+            inner->pack(&one, given, (char *)packed + each * (size_t)(b * p->m + q));
         }
 }
 
@@ -167,6 +192,7 @@ static void run_share(void *data, int i, int count) {
     const dwci_kern_nchw *kernels = dwci_nchw(c);
     const dwci_direct_args args = dwci_arguments(c, work->tensors->bias);
     const int64_t lanes = dwci_lanes(c), in_plane = p->h * p->w, out_plane = g->oh * g->ow, m = p->m;
+    const blocks all = blocks_of(c);
     dwci_solution one;
     char why[1];
     if (!inner_solution(work->inner, s, &one, why, sizeof why))
@@ -178,24 +204,30 @@ static void run_share(void *data, int i, int count) {
     char *const out = in + rounded((size_t)inner->input_elements * inner->element_bytes);
     dwci_tensors t = {
         .input = in, .output = out, .workspace = out + rounded((size_t)inner->output_elements * inner->element_bytes)};
+    const size_t vector_bytes = (size_t)dwci_element(c)->vector_bytes;
+    const int channels = (int)(p->c < lanes ? p->c : lanes);
     int64_t unit, end;
-    dwci_share(p->n * vectors_of(c), i, count, &unit, &end);
+    dwci_share(p->n * all.count, i, count, &unit, &end);
     for (; unit < end; unit++) {
-        const int64_t n = unit / vectors_of(c), v = unit % vectors_of(c), first = dwci_vector_start(v, p->c, lanes);
-        const int channels = (int)(p->c < lanes ? p->c : lanes);
-        const int skip = (int)(v * lanes - first); /* lanes that the vector before has, too */
-        kernels->to_pixels((const char *)work->tensors->input +
-                               (size_t)((n * p->c + first) * in_plane) * g->element_bytes,
-                           in_plane, channels, in_plane, in);
+        const int64_t n = unit / all.count, block = unit % all.count, v0 = first_vector(&all, block);
+        for (int64_t j = 0; j < all.each; j++)
+            kernels->to_pixels((const char *)work->tensors->input +
+                                   (size_t)((n * p->c + dwci_vector_start(v0 + j, p->c, lanes)) * in_plane) *
+                                       g->element_bytes,
+                               in_plane, channels, in_plane, in + (size_t)j * vector_bytes, all.each * lanes);
         for (int64_t q = 0; q < m; q++) {
-            const size_t k = (size_t)((first + skip) * m + q);
-            t.packed = (const char *)work->tensors->packed + packed_bytes * (size_t)(v * m + q);
+            t.packed = (const char *)work->tensors->packed + packed_bytes * (size_t)(block * m + q);
             work->inner->run(&one, &t);
-            kernels->to_planes(out, out_plane, skip, channels - skip,
-                               args.bias ? (const char *)args.bias + k * g->element_bytes : NULL, m, args.clamp,
-                               (char *)work->tensors->output +
-                                   ((size_t)(n * g->oc) + k) * (size_t)out_plane * g->element_bytes,
-                               m * out_plane);
+            for (int64_t v = block * all.each; v < v0 + all.each; v++) {
+                const int64_t first = dwci_vector_start(v, p->c, lanes);
+                const int skip = (int)(v * lanes - first); /* lanes that the vector before has, too */
+                const size_t k = (size_t)((first + skip) * m + q);
+                kernels->to_planes(
+                    out + (size_t)(v - v0) * vector_bytes, all.each * lanes, out_plane, skip, channels - skip,
+                    args.bias ? (const char *)args.bias + k * g->element_bytes : NULL, m, args.clamp,
+                    (char *)work->tensors->output + ((size_t)(n * g->oc) + k) * (size_t)out_plane * g->element_bytes,
+                    m * out_plane);
+            }
         }
     }
 }

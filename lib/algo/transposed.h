@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* NCHW problems by way of an NHWC algorithm: a vector of channels of an image is transposed to pixels of the
+/* NCHW problems by way of an NHWC algorithm: a block of vectors of channels of an image is transposed to pixels of the
  * accumulator's type, the inner algorithm computes it as an image of its own, and the outputs are transposed back; once
  * for each multiple of the channels. The bits are those of the inner algorithm.
  *
- *     packed: [vectors of channels][multiplier][the inner algorithm's], then room for one such filter as given */
+ *     packed: [blocks of channels][multiplier][the inner algorithm's], then room for one such filter as given */
 #ifndef DWC_ALGO_TRANSPOSED_H
 #define DWC_ALGO_TRANSPOSED_H
 

@@ -5,4 +5,4 @@
 /* Those of winograd. */
 static const char *const param_names[] = {"rows", "columns", NULL};
 
-DWCI_TRANSPOSED(winograd, 1, false, param_names, "winograd by vectors of channels transposed to NHWC; NCHW, stride 1")
+DWCI_TRANSPOSED(winograd, 2, false, param_names, "winograd by blocks of channels transposed to NHWC; NCHW, stride 1")

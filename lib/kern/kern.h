@@ -265,9 +265,9 @@ typedef struct dwci_kern_element {
  * accumulator's type, see transpose.inc. */
 typedef struct dwci_kern_nchw {
     const dwci_direct_kernel *direct;
-    void (*to_pixels)(const void *planes, int64_t plane, int channels, int64_t count, void *pixels);
-    void (*to_planes)(const void *pixels, int64_t count, int first, int channels, const void *bias, int64_t m,
-                      int clamp, void *planes, int64_t plane);
+    void (*to_pixels)(const void *planes, int64_t plane, int channels, int64_t count, void *pixels, int64_t pixel);
+    void (*to_planes)(const void *pixels, int64_t pixel, int64_t count, int first, int channels, const void *bias,
+                      int64_t m, int clamp, void *planes, int64_t plane);
 } dwci_kern_nchw;
 
 /* Indices into dwci_kern_table.element, in the order of dwc_dtype. */
