@@ -132,6 +132,19 @@ static int show_progress(void *bar, double done) {
     return 0;
 }
 
+/* Threads of another number choose alike, mostly; other machines and kernels need not. */
+static void warn_if_near(wisdom_file *file, const dwc_plan *plan, const cli_failure *failure) {
+    dwc_plan_info info;
+    char problem[DWC_PROBLEM_TEXT_MAX];
+    dwc_plan_get_info(plan, &info);
+    if (file->near || !*info.near || strcmp(info.near, "threads") == 0)
+        return;
+    dwc_problem_print(&info.problem, problem, sizeof problem);
+    cli_warn(failure, "%s: tuned for %s; 'dwconv tune' tunes it for this one", problem,
+             strcmp(info.near, "machine") ? "an older version of its kernels" : "another kind of machine");
+    file->near = 1;
+}
+
 dwc_status wisdom_plan(wisdom_file *file, const dwc_context *context, const dwc_problem *problem,
                        const dwc_plan_options *options, dwc_plan **plan, dwc_error *error, cli_failure *failure) {
     dwc_geometry geometry;
@@ -143,7 +156,10 @@ dwc_status wisdom_plan(wisdom_file *file, const dwc_context *context, const dwc_
         return bad;
     if (file->effort < DWC_EFFORT_MEASURE || geometry.output_elements == 0) {
         choice.effort = file->effort == DWC_EFFORT_WISDOM ? DWC_EFFORT_WISDOM : DWC_EFFORT_ESTIMATE;
-        return dwc_plan_create(context, problem, &choice, plan, error);
+        const dwc_status status = dwc_plan_create(context, problem, &choice, plan, error);
+        if (status == DWC_OK)
+            warn_if_near(file, *plan, failure);
+        return status;
     }
     wisdom_keep(file, failure);
     dwc_tune_options_init(&how);

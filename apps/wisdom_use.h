@@ -42,6 +42,7 @@ typedef struct wisdom_file {
     int named; /* by the user */
     int kept;  /* races go to a journal of the file, to be merged */
     int lost;  /* the file cannot be read or written, which was said */
+    int near;  /* a plan follows records that are not of this machine or its kernels, which was said */
 } wisdom_file;
 
 /* Reads the records that plans by "auto" may use; automatic 0: there are none, so neither option may be given. The file

@@ -386,6 +386,7 @@ typedef struct dwc_plan_info {
     int threads;                      /* used by execute; fewer than asked for where the problem is too small */
     const char *source;   /* who chose: "explicit", "record", "near" (a record of another kind of machine, of an older
                            kernel, or for another number of threads), "model", or "measured" (a race just now) */
+    const char *near;     /* of "near": "machine", "kernel" or "threads"; else ""; static string */
     double model_seconds; /* the cost model's guess */
     double error_bound;   /* of max |got - exact| / max over outputs of S, S = sum |input * filter| + |bias|; before the
                              last rounding, underflow aside */

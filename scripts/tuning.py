@@ -106,6 +106,8 @@ def main():
 
         chosen = {key: [] for key in truth}
         worse = []
+        means = []
+        worst = 1
         never = total = 0
         for run in range(options.runs):
             path = f"{folder}/run{run}.jsonl"
@@ -119,8 +121,12 @@ def main():
                 never += math.log(reachable)
                 total += math.log(regret)
                 worse.append(regret / max(1, truth[key]["default_ratio"]))
+            means.append(geometric_mean(values.values()))
+            worst = max(worst, *values.values())
             summary(f"{options.effort}, run {run + 1}, {seconds:.0f} s", values)
             sys.stdout.flush()
+        print(f"all runs: mean {geometric_mean(means):.4f}, {min(means):.4f} to {max(means):.4f} by run, "
+              f"worst {worst:.3f}")
         print(f"of all regret {100 * never / total if total else 0:.0f} % comes from candidates that were never raced")
         print(f"choices over 2 % slower than the cost model's, by the exhaustive race: "
               f"{sum(value > 1.02 for value in worse)} of {len(worse)}")

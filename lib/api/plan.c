@@ -49,6 +49,7 @@ void dwc_plan_get_info(const dwc_plan *plan, dwc_plan_info *info) {
         .isa = s->problem_case.table->name,
         .threads = s->prepared.threads,
         .source = plan->source,
+        .near = plan->near,
         .model_seconds = plan->model_seconds,
         .error_bound = s->prepared.error_bound,
         .packed_bytes = s->prepared.packed_bytes,

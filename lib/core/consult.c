@@ -79,7 +79,8 @@ static void read_record(const dwc_record *record, void *user) {
             if (!algo || !algo->automatic || entry->rounds == 0 || (entry->revision != algo->revision) != stale ||
                 dwci_params_parse(algo, entry->params, &params, NULL) || !r->acceptable(algo, &params, r->user))
                 continue;
-            *r->choice = (dwci_choice){algo, params, stale || r->near ? "near" : "record"};
+            const char *near = r->near ? "machine" : stale ? "kernel" : "";
+            *r->choice = (dwci_choice){algo, params, *near ? "near" : "record", near};
         }
 }
 

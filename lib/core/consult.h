@@ -19,7 +19,7 @@ void dwci_consult_machine(const dwc_machine *machine, char text[DWC_MACHINE_TEXT
 typedef struct dwci_choice {
     const dwci_algo *algo; /* NULL: none */
     dwci_params params;
-    const char *source; /* as in dwc_plan_info */
+    const char *source, *near; /* as in dwc_plan_info */
 } dwci_choice;
 
 /* May a plan take this? Called with `user`. */

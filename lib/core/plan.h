@@ -11,7 +11,7 @@ struct dwc_plan {
     const dwc_context *context;
     const dwci_algo *algo;
     dwci_solution solution;
-    const char *source; /* of the choice, see dwc_plan_info */
+    const char *source, *near; /* of the choice, see dwc_plan_info */
     double model_seconds;
 };
 

@@ -125,6 +125,7 @@ static void take(dwc_plan *plan, const dwci_choice *choice) {
     plan->algo = choice->algo;
     plan->solution.params = choice->params;
     plan->source = choice->source;
+    plan->near = choice->near;
 }
 
 static dwc_status choose_by_model(const dwc_context *context, const dwci_case *one, const dwc_plan_options *options,
@@ -179,7 +180,7 @@ static dwc_status choose(const dwc_context *context, const dwci_case *c, const d
         if (dwci_consult(context, &several, options, acceptable, &wanted, &choice))
             take(plan, &choice);
         else if (strcmp(plan->source, "record") == 0)
-            plan->source = "near";
+            plan->source = "near", plan->near = "threads";
     }
     if (options->effort == DWC_EFFORT_WISDOM && strcmp(plan->source, "record") != 0)
         return dwci_fail(error, DWC_NO_RECORD, "wisdom: no record for this problem, %d thread%s and machine",
@@ -333,7 +334,8 @@ dwc_status dwci_plan_choose(const dwc_context *context, const dwc_problem *probl
     dwc_status status = check_options(options, error);
     if (status)
         return status;
-    *plan = (dwc_plan){.context = context, .solution = {.problem_case = case_of(context, problem, options->threads)}};
+    *plan = (dwc_plan){
+        .context = context, .near = "", .solution = {.problem_case = case_of(context, problem, options->threads)}};
     if ((status = dwc_problem_geometry(problem, &c->geometry, error)))
         return status;
     if (options->params && !by_name(options))

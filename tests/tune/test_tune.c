@@ -188,6 +188,7 @@ static void test_order_of_sources(void **state) {
     char other[DWC_PARAMS_TEXT_MAX];
     const dwc_plan_options wisdom_only = {.effort = DWC_EFFORT_WISDOM}, ignore = {.ignore_wisdom = 1};
     assert_string_equal(plan_info(&b, SMALL, NULL).source, "model");
+    assert_string_equal(plan_info(&b, SMALL, NULL).near, "");
     assert_int_equal(plan_status(&b, SMALL, &wisdom_only), DWC_NO_RECORD);
     other_choice(&b, SMALL, other);
 
@@ -195,6 +196,7 @@ static void test_order_of_sources(void **state) {
     const claim wanted = {"direct", other, 1};
     put(&b, SMALL, NULL, "Somebody-1-2-avx2-32K-1M-8M", &wanted, 1);
     assert_string_equal(plan_info(&b, SMALL, NULL).source, "near");
+    assert_string_equal(plan_info(&b, SMALL, NULL).near, "machine");
     assert_string_equal(plan_info(&b, SMALL, NULL).params, other);
     assert_int_equal(plan_status(&b, SMALL, &wisdom_only), DWC_NO_RECORD);
 
@@ -202,6 +204,7 @@ static void test_order_of_sources(void **state) {
     const claim old = {"direct", other, dwc_expert_revision("direct") - 1};
     put(&b, SMALL, NULL, NULL, &old, 1);
     assert_string_equal(plan_info(&b, SMALL, NULL).source, "near");
+    assert_string_equal(plan_info(&b, SMALL, NULL).near, "kernel");
     assert_int_equal(plan_status(&b, SMALL, &wisdom_only), DWC_NO_RECORD);
 
     /* this machine's */
@@ -296,6 +299,7 @@ static void test_threads(void **state) {
     put(&b, text, NULL, NULL, &direct, 1); /* of one thread: not a record for two */
     assert_int_equal(plan_status(&b, text, &two_only), DWC_NO_RECORD);
     assert_string_equal(plan_info(&b, text, &two).source, "near");
+    assert_string_equal(plan_info(&b, text, &two).near, "threads");
     const claim both[] = {winograd, direct};
     put(&b, text, &two, NULL, both, 2);
     assert_string_equal(plan_info(&b, text, &two).source, "record");
