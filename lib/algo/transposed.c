@@ -83,7 +83,7 @@ int dwci_transposed_candidates(const dwci_algo *inner, const dwci_case *c, dwci_
     const int count = inner->candidates(&one, list, most);
     int kept = 0;
     for (int i = 0; i < count; i++) {
-        int others = 0; /* all but the first two, the tile: a vector of channels is in the caches already */
+        int others = 0; /* all but the first two, the tile: a block of channels is in the caches already */
         for (int k = 2; k < DWCI_MAX_PARAMS; k++)
             others += list[i].value[k] != 0;
         if (others == 0)
@@ -102,7 +102,7 @@ static double phases_along(int64_t stride, int64_t dilation, int64_t outputs) {
 double dwci_transposed_cost(const dwci_algo *inner, const dwci_case *c, const dwci_params *params) {
     static const double PHASE_NS = 60, INNER = 1.2;
     const bool wide = dwci_element(c)->vector_bytes == 64;
-    const double element_ns = wide ? 0.11 : 0.17, unit_ns = wide ? 100 : 270;
+    const double element_ns = wide ? 0.09 : 0.17, unit_ns = wide ? 100 : 270;
     dwci_case one;
     if (!inner_case(c, &one))
         return 1e9;
