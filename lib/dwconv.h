@@ -229,9 +229,9 @@ DWC_API dwc_status dwc_wisdom_keep(dwc_wisdom *wisdom, const char *path, dwc_err
 
 /* Rewrites the file at `path` with the records of the file, of its journals and, unless wisdom is NULL, of the wisdom;
  * then removes the journals of this wisdom and of processes of this host that have ended. Readers see the old file or
- * the new one, never less. Where another process holds the lock, FILE.lock, for more than a few seconds, or locks do not
- * work, nothing is changed; that is DWC_OK where the wisdom is kept beside this file, or NULL, as journals lose nothing.
- * DWC_FILE_ERROR: cannot be written, or locked; all files are as before. */
+ * the new one, never less. Where another process holds the lock, FILE.lock, for more than a few seconds, or locks do
+ * not work, nothing is changed; that is DWC_OK where the wisdom is kept beside this file, or NULL, as journals lose
+ * nothing. DWC_FILE_ERROR: cannot be written, or locked; all files are as before. */
 DWC_API dwc_status dwc_wisdom_merge(dwc_wisdom *wisdom, const char *path, dwc_error *error);
 
 /* Forgets the records of one problem (every batch class, thread count and machine), or all of them (NULL); files keep
