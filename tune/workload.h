@@ -5,7 +5,7 @@
  *
  * Warm: the present copy only, and each window follows an execution that is not timed, unless one takes so long that
  * this makes no difference or several were needed (dwct_settle); other copies are other places in memory, whose pages
- * may lie in the caches otherwise. Cold: as many copies as take twice the last cache, each execution on the next one. */
+ * may lie in the caches otherwise. Cold: as many copies as take twice the last cache, each execution on the next. */
 #ifndef DWC_TUNE_WORKLOAD_H
 #define DWC_TUNE_WORKLOAD_H
 
