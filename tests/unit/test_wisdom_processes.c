@@ -128,10 +128,17 @@ static void test_busy(void **state) {
     dwt_merge(w, path);
     assert_int_equal(access(path, F_OK), -1);
     dwt_holds(path, 0, 1);
-    dwc_wisdom *loose = dwt_wisdom(5, 6); /* in no journal: that they are not written must be said */
+    dwc_wisdom *loose = dwt_wisdom(5, 6), *read; /* in no journal: that they are not written must be said */
     dwc_error error;
-    assert_int_equal(dwc_wisdom_merge(loose, path, &error), DWC_FILE_ERROR);
-    assert_non_null(strstr(error.message, ".lock: "));
+    dwt_ok(dwc_wisdom_create(&read, &error), &error, "create");
+    dwt_ok(dwc_wisdom_load(read, path, NULL, &error), &error, "load");
+    assert_int_equal(dwc_wisdom_merge(read, path, &error), DWC_FILE_ERROR);
+    dwc_wisdom_destroy(read);
+    for (int kept = 0; kept < 2; kept++) {
+        assert_int_equal(dwc_wisdom_merge(loose, path, &error), DWC_FILE_ERROR);
+        assert_non_null(strstr(error.message, ".lock: "));
+        dwt_keep(loose, path); /* too late for them */
+    }
     dwc_wisdom_destroy(loose);
     close(file);
     dwt_merge(w, path);
