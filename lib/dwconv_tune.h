@@ -51,8 +51,8 @@ DWC_API dwc_status dwc_bench(const dwc_context *context, dwc_plan *const *plans,
 
 /* ---- tuning ------------------------------------------------------------------------------------------------------ */
 
-/* Called after each round of a race with the part of it that is done, 0..1; nonzero ends it: DWC_STOPPED. Not called
- * while candidates are prepared and checked, which takes up to seconds for large problems. */
+/* Called before each check and each measurement of a candidate with the part of the race that is done, 0..1; nonzero
+ * ends it: DWC_STOPPED. Not called while tensors are filled, which takes up to seconds for large problems. */
 typedef int (*dwc_tune_progress)(void *user, double done);
 
 typedef struct dwc_tune_options {
@@ -79,7 +79,7 @@ typedef struct dwc_tune_result {
     int complete, tie;  /* 1: the race was decided; others were as fast */
     int tried, legal;   /* candidates */
     int rounds;
-    double median_s;      /* of one execution at the choice's worst buffer offset; 0 with "model" */
+    double median_s;      /* of one execution at its worst buffer offset, or over all; 0 with "model" */
     double default_ratio; /* time of the plan that the model would have chosen, over that */
     double spent_s;
 } dwc_tune_result;
@@ -87,8 +87,9 @@ typedef struct dwc_tune_result {
 /* Finds the best plan of a problem by racing candidates, on tensors of its own, within the limits of `plan` (NULL: the
  * defaults, `algo` must be "auto") and for its number of threads, and adds the record to `wisdom` (NULL: it is only
  * reported). Outputs are compared with the exact result before a candidate is timed; wrong ones are out. Each candidate
- * runs once per round, in rotating order, at the buffer offset that is its worst; what counts is the ratio to the
- * leader within each round. One that is over 1 % slower with certainty (97 %) drops out. The model's choice stays
+ * runs once per round, in rotating order, at several buffer offsets of which the worst counts (where that takes long, at
+ * another one each round); what counts is the ratio to the leader within each round. One that is over 1 % slower with
+ * certainty (97 %) drops out. The model's choice stays
  * unless another is faster with certainty; of equals the first in fixed order is taken. For several threads only
  * candidates with the numerics of the plan for one thread are raced; a problem without a record for one thread gets
  * that one first. DWC_INVALID_ARGUMENT, DWC_NOT_APPLICABLE: as dwc_plan_create; DWC_FILE_ERROR: the wisdom's journal

@@ -40,7 +40,7 @@ def fractions(dwconv, problems, wisdom):
 
 
 def geometric_mean(values):
-    return math.exp(sum(map(math.log, values)) / len(values))
+    return math.exp(sum(map(math.log, values)) / len(values)) if values else math.nan
 
 
 def records(wisdom):
@@ -71,6 +71,9 @@ def regret_of(found, known):
 
 def summary(what, values):
     ordered = sorted(values.values())
+    if not ordered:
+        print(f"{what}: no problem")
+        return
     print(f"{what}: {len(ordered)} problems, geometric mean {geometric_mean(ordered):.4f}, 95 % {ordered[int(0.95 * len(ordered))]:.3f}, "
           f"worst {ordered[-1]:.3f}")
     for key in sorted(values, key=values.get)[-3:]:
@@ -122,7 +125,7 @@ def main():
                 total += math.log(regret)
                 worse.append(regret / max(1, truth[key]["default_ratio"]))
             means.append(geometric_mean(values.values()))
-            worst = max(worst, *values.values())
+            worst = max([worst, *values.values()])
             summary(f"{options.effort}, run {run + 1}, {seconds:.0f} s", values)
             sys.stdout.flush()
         print(f"all runs: mean {geometric_mean(means):.4f}, {min(means):.4f} to {max(means):.4f} by run, "

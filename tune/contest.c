@@ -158,6 +158,10 @@ static dwc_status qualify(dwct_contest *c, int *all, dwc_error *error) {
     const double best = least_qualified(c);
     for (int i = 0; i < c->search.count; i++) {
         dwct_entrant *e = &c->entrants[i];
+        if (stop_wanted(c))
+            return stopped(error);
+        if (time_left(c) < 0)
+            return DWC_OK;
         /* one may have been disturbed: a second chance, unless it was far off */
         if (e->qualified && e->qualified_s > hopeless(c, e) * best && e->qualified_s < 3 * best) {
             dwct_settle(&c->work, &e->runner, dwct_contest_offsets[0]);

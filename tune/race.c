@@ -126,13 +126,17 @@ static bool open_question(const state *s) {
     return false;
 }
 
+static bool time_is_up(const state *s) {
+    const double now = dwct_seconds();
+    return now > s->race->end_s && (now > s->race->last_s || !open_question(s));
+}
+
 /* One round over the active candidates; false if the time is up before its end or (*stopped) a measurement says so. */
 static bool run_round(state *s, int round, int *stopped) {
     const dwct_race *race = s->race;
-    const double end = race->last_s > race->end_s && open_question(s) ? race->last_s : race->end_s;
     for (int i = 0; i < s->active_count; i++) {
         const int candidate = s->active[(i + round) % s->active_count];
-        if (end > 0 && dwct_seconds() > end)
+        if (race->end_s > 0 && time_is_up(s))
             return false;
         const double seconds = race->measure(race->user, candidate);
         if ((*stopped = seconds < 0))

@@ -44,7 +44,7 @@ typedef struct dwct_runner {
     const dwc_plan *plan;
     dwc_plan_info info;
     void *packed, *workspace;
-    double first_s; /* of the first execution */
+    double first_s; /* of the first execution, or the second if that may matter */
     int executions; /* per window */
     int is_long;    /* no execution before a window */
 } dwct_runner;

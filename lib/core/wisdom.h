@@ -192,7 +192,7 @@ struct dwc_wisdom {
     dwci_set set;
     pthread_mutex_t keeping; /* of the journal */
     dwci_journal journal;
-    bool loose; /* records were added that are not in the journal */
+    bool loose; /* records were added that are in no journal and no file */
 };
 
 #endif

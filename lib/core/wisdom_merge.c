@@ -63,7 +63,7 @@ static bool wait_for_lock(int file) {
     return true;
 }
 
-/* Are all records that were added to the wisdom in its journal of this place? */
+/* Are all records that were added to the wisdom in its journal, of this place, or in a file? */
 static bool in_journal(const merge *m) {
     dwc_wisdom *w = m->wisdom;
     if (!w)
@@ -248,8 +248,10 @@ static void remove_journals(const merge *m) {
             journal->damaged ? put_aside(journal->path) : unlink(journal->path);
     if (m->wisdom && strcmp(m->wisdom->journal.place.path, m->place.path) == 0) {
         dwci_journal_close(&m->wisdom->journal);
-        m->wisdom->journal.stopped = m->wisdom->loose = false;
+        m->wisdom->journal.stopped = false;
     }
+    if (m->wisdom)
+        m->wisdom->loose = false;
 }
 
 static dwc_status remove_stale(const char *path, long process, void *user, dwc_error *error) {
