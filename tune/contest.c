@@ -212,11 +212,10 @@ static double measure(void *user, int place) {
     return worst;
 }
 
-static int next_round(void *user, int rounds) {
+static void next_round(void *user) {
     dwct_contest *c = user;
     dwct_next_copy(&c->work);
-    c->round = rounds + 1;
-    return 0;
+    c->round++;
 }
 
 /* When the race has to be over: after c->seconds in all or, if that is later, a few rounds; *last: where there is
@@ -242,7 +241,7 @@ static dwc_status run_race(dwct_contest *c, double start, dwc_error *error) {
                       .preferred = -1,
                       .rounds = c->rounds,
                       .measure = measure,
-                      .stop = next_round,
+                      .next_round = next_round,
                       .user = c};
     race.end_s = end_of_race(c, start, &race.last_s);
     for (int i = 0; i < c->racing_count; i++)

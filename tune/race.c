@@ -201,10 +201,8 @@ dwct_race_outcome dwct_race_run(const dwct_race *race, double *samples, dwct_rac
         s.rounds = round;
         if (time_to_check(round, race->rounds))
             drop_slow(&s);
-        if (race->stop && race->stop(race->user, round)) {
-            outcome.stopped = 1;
-            break;
-        }
+        if (race->next_round)
+            race->next_round(race->user);
     }
     outcome.rounds = s.rounds;
     outcome.complete = s.active_count == 1 || s.rounds >= race->rounds;

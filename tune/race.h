@@ -30,8 +30,8 @@ typedef struct dwct_race {
     double last_s; /* the same while the preferred one seems slower, but may not be, if later */
     /* Seconds of a candidate; below 0 ends the race at once. */
     double (*measure)(void *user, int candidate);
-    /* Called after each round with the number of rounds done; nonzero ends the race at once. May be NULL. */
-    int (*stop)(void *user, int rounds);
+    /* Called after each round. May be NULL. */
+    void (*next_round)(void *user);
     void *user;
 } dwct_race;
 
