@@ -24,10 +24,11 @@ static blocks blocks_of(const dwci_case *c) {
     const double pixels = (double)p->h * (double)p->w + (double)c->geometry.oh * (double)c->geometry.ow;
     const double fit = (double)(l1 / 2) / (pixels * dwci_element(c)->vector_bytes);
     blocks b = {.vectors = dwci_vectors(p->c, dwci_lanes(c))};
-    b.each = fit < 1 ? 1 : fit < (double)b.vectors ? (int64_t)fit : b.vectors;
-    b.each += b.each == 0; /* no channels */
+    const double most = fit < (double)b.vectors ? fit : (double)b.vectors;
+    b.each = most < 1 ? 1 : (int64_t)most;
     b.count = dwci_vectors(b.vectors, b.each);
-    b.each = b.count > 0 ? dwci_vectors(b.vectors, b.count) : 1;
+    if (b.count > 0)
+        b.each = dwci_vectors(b.vectors, b.count);
     return b;
 }
 
