@@ -79,8 +79,7 @@ static void read_record(const dwc_record *record, void *user) {
             if (!algo || !algo->automatic || entry->rounds == 0 || (entry->revision != algo->revision) != stale ||
                 dwci_params_parse(algo, entry->params, &params, NULL) || !r->acceptable(algo, &params, r->user))
                 continue;
-            const char *near = r->near ? "machine" : stale ? "kernel" : "";
-            *r->choice = (dwci_choice){algo, params, *near ? "near" : "record", near};
+            *r->choice = (dwci_choice){algo, params, r->near ? "machine" : stale ? "kernel" : ""};
         }
 }
 

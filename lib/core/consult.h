@@ -19,14 +19,14 @@ void dwci_consult_machine(const dwc_machine *machine, char text[DWC_MACHINE_TEXT
 typedef struct dwci_choice {
     const dwci_algo *algo; /* NULL: none */
     dwci_params params;
-    const char *source, *near; /* as in dwc_plan_info */
+    const char *near; /* as in dwc_plan_info; "": it is this machine's and its kernels' record */
 } dwci_choice;
 
 /* May a plan take this? Called with `user`. */
 typedef bool (*dwci_acceptable)(const dwci_algo *algo, const dwci_params *params, void *user);
 
 /* The best acceptable entry of the record for this case and these limits or, without limits of its own, of the record
- * for the default limits: source "record". Else of a record of another machine or of older kernels: source "near".
+ * for the default limits. Else of a record of another machine or of older kernels.
  * False: nothing. */
 bool dwci_consult(const dwc_context *context, const dwci_case *c, const dwc_plan_options *options,
                   dwci_acceptable acceptable, void *user, dwci_choice *choice);

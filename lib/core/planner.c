@@ -124,7 +124,7 @@ static bool acceptable(const dwci_algo *algo, const dwci_params *params, void *u
 static void take(dwc_plan *plan, const dwci_choice *choice) {
     plan->algo = choice->algo;
     plan->solution.params = choice->params;
-    plan->source = choice->source;
+    plan->source = *choice->near ? "near" : "record";
     plan->near = choice->near;
 }
 
