@@ -74,8 +74,8 @@ def summary(what, values):
     if not ordered:
         print(f"{what}: no problem")
         return
-    print(f"{what}: {len(ordered)} problems, geometric mean {geometric_mean(ordered):.4f}, 95 % {ordered[int(0.95 * len(ordered))]:.3f}, "
-          f"worst {ordered[-1]:.3f}")
+    print(f"{what}: {len(ordered)} problems, geometric mean {geometric_mean(ordered):.4f}, "
+          f"95 % {ordered[int(0.95 * len(ordered))]:.3f}, worst {ordered[-1]:.3f}")
     for key in sorted(values, key=values.get)[-3:]:
         print(f"    {values[key]:.3f}  {key.split()[0]}")
 
