@@ -121,7 +121,7 @@ int dwci_direct_candidates(const dwci_case *c, dwci_params *list, int most) {
                 add(&l, rows, columns, 0, 0, 4, 1);
             if (!strip || rows > 0)
                 add(&l, rows, columns, 0, 0, strip ? rows : 8, 1);
-            else if (short_phases(c))
+            if (strip && (rows > 0 ? columns <= 2 : short_phases(c)))
                 add(&l, rows, columns, 0, 0, 0, 1);
         }
     }
@@ -296,13 +296,14 @@ static double strip_ns(const dwci_case *c, const tiling *t, const traffic *lines
 
 /* Nanoseconds of the tensors of one image from and to memory, in strips: few streams at once are what the prefetchers
  * follow, low strips read rows again, and what is asked for ahead must stay in the second cache. */
-static double strip_memory_ns(const dwci_case *c, const tiling *t, double lines, double l2) {
+static double strip_memory_ns(const dwci_case *c, const tiling *t, double lines, double l2, bool ahead) {
     static const double LINE_NS = 3.6, STREAM = 0.1, STREAMS_FREE = 8, AGAIN = 0.2, OVER = 0.54, ROOM = 0.5;
     const dwc_problem *p = &c->problem;
     const double bytes = (double)c->geometry.element_bytes, fresh = t->mean_rows * (double)t->sh;
     const double again = (double)at_least(p->kh - t->sh, 0);
-    const double band = (2 * fresh + again) * (double)p->w * (double)p->c * bytes +
-                        t->mean_rows * (double)c->geometry.ow * (double)c->geometry.oc * bytes;
+    const double row = (double)p->w * (double)p->c * bytes;
+    const double asked = fresh * row + t->mean_rows * (double)c->geometry.ow * (double)c->geometry.oc * bytes;
+    const double band = (fresh + again) * row + (ahead ? asked : 0);
     return lines * LINE_NS *
            (1 + STREAM * fmax(0, log2(fresh * t->mean_columns * (double)t->sw / STREAMS_FREE)) + AGAIN * again / fresh +
             OVER * fmax(0, band / l2 - ROOM));
@@ -373,7 +374,7 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
               copies_again(c, params, t.vectors, footprint > 8 * l2) * vector_ns;
     }
     if (memory && strip && !t.staged)
-        ns = norm(ns, strip_memory_ns(c, &t, footprint / LINE, l2), 2.7);
+        ns = norm(ns, strip_memory_ns(c, &t, footprint / LINE, l2, params->value[DWCI_PREFETCH] > 0), 2.7);
     else if (memory)
         ns += footprint / LINE *
               (t.staged ? (strip ? STRIP_STAGED_LINE_NS : STAGED_LINE_NS)
