@@ -111,6 +111,8 @@ int dwci_direct_candidates(const dwci_case *c, dwci_params *list, int most) {
     }
     static const int strips[] = {0, 8, 4}, others[] = {2, 1};
     const bool strip = kernel->rows == DWCI_STRIP;
+    /* Images no higher than a band, of which lower ones would read much again. */
+    const bool low = c->problem.n > 1 && c->problem.dh == 1 && c->problem.kh > 4 && c->geometry.oh <= strips[1];
     for (int i = 0; i < (strip ? 3 : 2); i++) {
         const int rows = (strip ? strips : others)[i];
         if (strip && rows >= phase_rows(c))
@@ -123,6 +125,8 @@ int dwci_direct_candidates(const dwci_case *c, dwci_params *list, int most) {
                 add(&l, rows, columns, 0, 0, strip ? rows : 8, 1);
             if (strip && (rows > 0 ? columns <= 2 : short_phases(c)))
                 add(&l, rows, columns, 0, 0, 0, 1);
+            if (strip && rows == 0 && low)
+                add(&l, rows, columns, 0, 0, (int)c->problem.h, 1); /* asks for the next image */
         }
     }
     const int rows = strip ? 0 : kernel->rows;
