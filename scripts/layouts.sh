@@ -13,6 +13,7 @@ set -euo pipefail
 # shellcheck source=scripts/report-setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/report-setup.sh" layouts "$@"
 
+rm -f "$rows"/wisdom.jsonl*
 forms=(--layout "nhwc,nchw" --dtype "f32,f16,bf16" --offsets 64)
 bench warm "${forms[@]}" --effort measure --wisdom "$rows/wisdom.jsonl" --min-time 0.01 --verify
 awk 'NR == 1 || NR % 3 == 2' "$shapes" > "$rows/third.csv"

@@ -68,19 +68,20 @@ typedef struct reader {
     bool near; /* the record is of another machine */
 } reader;
 
-/* Takes the first acceptable entry, with its kernels unchanged if there is such a one. */
+/* Takes the first acceptable entry, the fastest one. Older kernels do not change that: newer ones are seldom slower, and
+ * what lost to them may have lost by far. */
 static void read_record(const dwc_record *record, void *user) {
     reader *r = user;
-    for (int stale = 0; stale < 2; stale++)
-        for (int i = 0; i < record->count && !r->choice->algo; i++) {
-            const dwc_record_entry *entry = &record->entries[i];
-            const dwci_algo *algo = dwci_algo_find(entry->algo);
-            dwci_params params = {{0}};
-            if (!algo || !algo->automatic || entry->rounds == 0 || (entry->revision != algo->revision) != stale ||
-                dwci_params_parse(algo, entry->params, &params, NULL) || !r->acceptable(algo, &params, r->user))
-                continue;
-            *r->choice = (dwci_choice){algo, params, r->near ? "machine" : stale ? "kernel" : ""};
-        }
+    for (int i = 0; i < record->count && !r->choice->algo; i++) {
+        const dwc_record_entry *entry = &record->entries[i];
+        const dwci_algo *algo = dwci_algo_find(entry->algo);
+        dwci_params params = {{0}};
+        if (!algo || !algo->automatic || entry->rounds == 0 || dwci_params_parse(algo, entry->params, &params, NULL) ||
+            !r->acceptable(algo, &params, r->user))
+            continue;
+        const bool stale = entry->revision != algo->revision;
+        *r->choice = (dwci_choice){algo, params, r->near ? "machine" : stale ? "kernel" : ""};
+    }
 }
 
 bool dwci_consult(const dwc_context *context, const dwci_case *c, const dwc_plan_options *options,

@@ -207,6 +207,15 @@ static void test_order_of_sources(void **state) {
     assert_string_equal(plan_info(&b, SMALL, NULL).near, "kernel");
     assert_int_equal(plan_status(&b, SMALL, &wisdom_only), DWC_NO_RECORD);
 
+    /* but its winner is better than what lost to it, with kernels that are what they were */
+    char loser[1][DWC_PARAMS_TEXT_MAX];
+    const dwc_problem small = dwt_problem(SMALL);
+    assert_int_equal(dwc_expert_candidates(b.context, &small, "winograd", loser, 1), 1);
+    const claim mixed[] = {old, {"winograd", loser[0], dwc_expert_revision("winograd")}};
+    put(&b, SMALL, NULL, NULL, mixed, 2);
+    assert_string_equal(plan_info(&b, SMALL, NULL).algo, "direct");
+    assert_string_equal(plan_info(&b, SMALL, NULL).near, "kernel");
+
     /* this machine's */
     const claim current = {"direct", other, dwc_expert_revision("direct")};
     put(&b, SMALL, NULL, NULL, &current, 1);
