@@ -36,11 +36,12 @@ def read(path):
                 "multiplier": int(shape[9]), "chosen": None, "of": {}})
             if row["verified"] and row["verified"] not in ("true", "1"):
                 sys.exit(f"algorithms: {row['problem']} {row['algo']}: wrong output")
+            figures = {"time": float(row["time_median_s"]), "fraction": float(row["fraction"]), "params": row["params"]}
             if row["source"] == "model":
                 entry["chosen"] = row["algo"]
+                entry["of"].setdefault(row["algo"], figures)
             else:
-                entry["of"][row["algo"]] = {"time": float(row["time_median_s"]), "fraction": float(row["fraction"]),
-                                            "params": row["params"]}
+                entry["of"][row["algo"]] = figures
     return list(problems.values())
 
 

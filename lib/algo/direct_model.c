@@ -229,7 +229,7 @@ static double instructions(const dwci_case *c, const tiling *t) {
 typedef struct traffic {
     double in, out, fresh; /* fresh: input that no visit before had, and twice the output */
     double pushed;         /* output lines pushed out before they are written, multiplier 2 or more */
-    double crowded;        /* see crowding */
+    double crowded;        /* crowding.in */
 } traffic;
 
 /* How many of `taps` taps `pad` zeros cut off, all outputs at that end of a row or column together. */
@@ -306,8 +306,8 @@ static double strip_memory_ns(const dwci_case *c, const tiling *t, double lines,
     const double bytes = (double)c->geometry.element_bytes, fresh = t->mean_rows * (double)t->sh;
     const double again = (double)at_least(p->kh - t->sh, 0);
     const double row = (double)p->w * (double)p->c * bytes;
-    const double asked = fresh * row + t->mean_rows * (double)c->geometry.ow * (double)c->geometry.oc * bytes;
-    const double band = (fresh + again) * row + (ahead ? asked : 0);
+    const double next = fresh * row + t->mean_rows * (double)c->geometry.ow * (double)c->geometry.oc * bytes;
+    const double band = (fresh + again) * row + (ahead ? next : 0);
     return lines * LINE_NS *
            (1 + STREAM * fmax(0, log2(fresh * t->mean_columns * (double)t->sw / STREAMS_FREE)) + AGAIN * again / fresh +
             OVER * fmax(0, band / l2 - ROOM));

@@ -2,7 +2,7 @@
 /* Looking a case up in the wisdom:
  *
  *     its own limits, this machine ──> default limits, this machine ──> the same two of another machine
- *            └── every entry of the record, best first: kernels still the same? parameters legal? within the limits?
+ *            └── every entry of the record, best first: parameters legal? within the limits?
  *
  * A record made under the default limits serves stricter callers by its best entry that keeps to theirs. */
 #include "core/consult.h"
@@ -68,8 +68,8 @@ typedef struct reader {
     bool near; /* the record is of another machine */
 } reader;
 
-/* Takes the first acceptable entry, the fastest one. Older kernels do not change that: newer ones are seldom slower, and
- * what lost to them may have lost by far. */
+/* Takes the first acceptable entry, the fastest one, also where its kernels have changed since: newer ones are seldom
+ * slower, and what lost to the older ones may have lost by far. */
 static void read_record(const dwc_record *record, void *user) {
     reader *r = user;
     for (int i = 0; i < record->count && !r->choice->algo; i++) {

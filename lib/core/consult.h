@@ -26,8 +26,8 @@ typedef struct dwci_choice {
 typedef bool (*dwci_acceptable)(const dwci_algo *algo, const dwci_params *params, void *user);
 
 /* The best acceptable entry of the record for this case and these limits or, without limits of its own, of the record
- * for the default limits. Else of a record of another machine or of older kernels.
- * False: nothing. */
+ * for the default limits. Else of a record of another machine. Its kernels may be
+ * older ones, which choice->near says. False: nothing. */
 bool dwci_consult(const dwc_context *context, const dwci_case *c, const dwc_plan_options *options,
                   dwci_acceptable acceptable, void *user, dwci_choice *choice);
 

@@ -15,8 +15,8 @@
 
 enum { MOST_CANDIDATES = 256 };
 
-/* The case that decides algorithm and parameters: one thread, and of the batch size only its class, one image where all
- * images together stay in the last cache, else a batch of twice its size; so that neither can depend on the rest. */
+/* The case that decides algorithm and parameters: one thread, and of the batch size only its class, one image unless
+ * dwci_cost_from_memory, else a batch of twice its size; so that neither can depend on the rest. */
 static dwci_case canonical(const dwci_case *c) {
     dwci_case one = *c;
     one.threads = 1;

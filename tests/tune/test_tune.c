@@ -215,6 +215,7 @@ static void test_order_of_sources(void **state) {
     put(&b, SMALL, NULL, NULL, mixed, 2);
     assert_string_equal(plan_info(&b, SMALL, NULL).algo, "direct");
     assert_string_equal(plan_info(&b, SMALL, NULL).near, "kernel");
+    assert_int_equal(plan_status(&b, SMALL, &wisdom_only), DWC_NO_RECORD);
 
     /* this machine's */
     const claim current = {"direct", other, dwc_expert_revision("direct")};
