@@ -109,10 +109,11 @@ int dwci_direct_candidates(const dwci_case *c, dwci_params *list, int most) {
         add(&l, 0, 0, 0, 0, 0, 0);
         return l.count;
     }
-    static const int strips[] = {0, 8, 4}, others[] = {2, 1};
+    enum { BAND = 8, HALF_BAND = 4, MANY_TAP_ROWS = 5 };
+    static const int strips[] = {0, BAND, HALF_BAND}, others[] = {2, 1};
     const bool strip = kernel->rows == DWCI_STRIP;
     /* Images no higher than a band, of which lower ones would read much again. */
-    const bool low = c->problem.n > 1 && c->problem.dh == 1 && c->problem.kh > 4 && c->geometry.oh <= strips[1];
+    const bool low = c->problem.n > 1 && c->problem.dh == 1 && c->problem.kh >= MANY_TAP_ROWS && c->geometry.oh <= BAND;
     for (int i = 0; i < (strip ? 3 : 2); i++) {
         const int rows = (strip ? strips : others)[i];
         if (strip && rows >= phase_rows(c))
@@ -165,22 +166,22 @@ static int64_t set_of(int64_t row, uint64_t row_bytes, int64_t column, uint64_t 
 
 /* The output lies at the same address modulo a page as the input, the worst place. */
 static crowding crowding_of(const tiling *t, int64_t kh, int64_t kw, int64_t ways) {
-    enum { MOST = 12 }; /* rows and columns of larger tiles stand for the rest */
+    enum { MOST = 12, MOST_ROWS = 1024 }; /* rows and columns of larger tiles stand for the rest */
     const int64_t in_rows = at_most((t->rows - 1) * t->sh + kh, MOST);
-    const int64_t in_columns = at_most((t->columns - 1) * t->sw + kw, MOST);
+    const int64_t in_columns = at_most((t->columns - 1) * t->sw + kw, MOST), out_rows = at_most(t->rows, MOST_ROWS);
     int in[SETS] = {0}, out[SETS] = {0};
     crowding mean = {0, 0};
     for (int64_t r = 0; r < in_rows; r++)
         for (int64_t x = 0; x < in_columns; x++)
             in[set_of(r, t->row, x, t->pixel)]++;
-    for (int64_t i = 0; i < t->rows; i++)
+    for (int64_t i = 0; i < out_rows; i++)
         for (int64_t j = 0; j < t->columns; j++)
             out[set_of(i, t->out_row, j, t->out_pixel)]++;
     for (int s = 0; s < SETS; s++) {
         const double share = (double)out[s] / (double)ways;
         const double over = (double)in[s] / (double)ways + (t->staged ? 0 : share);
         mean.in += in[s] * (over > 1 ? over * over : over == 1 ? 0.5 : 0) / (double)(in_rows * in_columns);
-        mean.out += out[s] * fmin(1, fmax(0, 2 * share - 1.5)) / (double)(t->rows * t->columns);
+        mean.out += out[s] * fmin(1, fmax(0, 2 * share - 1.5)) / (double)(out_rows * t->columns);
     }
     return mean;
 }
