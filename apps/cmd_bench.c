@@ -117,10 +117,14 @@ typedef struct plan_list {
     int count;
 } plan_list;
 
+static dwc_cache cache(void) {
+    return options.cold ? DWC_CACHE_COLD : DWC_CACHE_AUTO;
+}
+
 /* Appends the plan of `algo` with these parameters (NULL: the algorithm's own choice), if it applies. */
 static int add_plan(bench_run *run, const dwc_problem *problem, const char *algo, const char *params, plan_list *list,
                     cli_failure *failure) {
-    const dwc_plan_options choice = {.algo = algo, .params = params};
+    const dwc_plan_options choice = {.algo = algo, .params = params, .cache = cache()};
     dwc_error error;
     if (list->count == most_plans)
         return fail(failure, EXIT_USAGE, "more than %d rows for one problem", most_plans);
@@ -140,7 +144,8 @@ static int add_params(bench_run *run, const dwc_problem *problem, const char *al
     char texts[most_plans][DWC_PARAMS_TEXT_MAX], one[DWC_PARAMS_TEXT_MAX];
     int code = EXIT_DONE;
     if (!strcmp(options.params, "all")) {
-        const int count = dwc_expert_candidates(run->context, problem, algo, texts, most_plans);
+        const dwc_plan_options choice = {.algo = algo, .cache = cache()};
+        const int count = dwc_expert_candidates(run->context, problem, &choice, texts, most_plans);
         for (int i = 0; i < count && !code; i++)
             code = add_plan(run, problem, algo, texts[i], list, failure);
         return code;

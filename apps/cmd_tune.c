@@ -27,7 +27,7 @@ typedef struct tune_options {
     wisdom_options wisdom;
     double budget;
     int64_t threads;
-    int isa;
+    int isa, cache;
     plan_limits limits;
     int resume, strict, json;
 } tune_options;
@@ -47,6 +47,7 @@ static const cli_option table[] = {
     {"--threads", "N", "threads to tune for [one per core]", option_integer, AT(threads), .minimum = 1,
      .maximum = DWC_MAX_THREADS},
     {"--isa", "NAME", "no better instruction set than this (dwconv info)", option_isa, AT(isa)},
+    OPTION_CACHE(offsetof(tune_options, cache)),
     OPTIONS_LIMITS(offsetof(tune_options, limits)),
     {"--resume", NULL, "skip problems that have a complete record of this or a\nhigher effort", option_flag,
      AT(resume)},
@@ -227,6 +228,7 @@ static int prepare(tune_run *run, cli_failure *failure) {
     run->started = cli_seconds();
     dwc_plan_options_init(&run->limits);
     plan_limits_set(&options.limits, &run->limits);
+    run->limits.cache = (dwc_cache)options.cache;
     if (layers_read(&run->layers, &options.source, failure) || wisdom_open(&run->wisdom, &options.wisdom, 1, failure) ||
         cli_context(&options.common, (int)options.threads, (dwc_isa)options.isa, run->wisdom.wisdom, &run->context,
                     NULL, failure) ||

@@ -36,6 +36,7 @@ static const cli_option table[] = {
     {"--wisdom", "FILE", "the file; of merge and diff, the last one\n[dwconv info --wisdom]", option_text, AT(file)},
     {"--threads", "N", "explain: for so many threads [one per core]", option_integer, AT(threads), .minimum = 1,
      .maximum = DWC_MAX_THREADS},
+    OPTION_CACHE(offsetof(wisdom_request, cache)),
     OPTIONS_LIMITS(offsetof(wisdom_request, limits)),
     {"--bands", NULL, "explain: for 'dwconv conv', whose algorithms must be able\nto compute images in bands",
      option_flag, AT(bands)},

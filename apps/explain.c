@@ -62,7 +62,7 @@ static int find_record(explanation *e, cli_failure *failure) {
     char keys[4][DWC_KEY_TEXT_MAX], machine[DWC_MACHINE_TEXT_MAX];
     dwc_error error;
     for (int i = 0; i < 4; i++) {
-        const dwc_plan_options defaults = {.threads = i < 2 ? e->options.threads : 1};
+        const dwc_plan_options defaults = {.threads = i < 2 ? e->options.threads : 1, .cache = e->options.cache};
         dwc_plan_options limits = e->options;
         limits.threads = defaults.threads;
         if (dwc_expert_key(e->context, &e->problem, i % 2 ? &defaults : &limits, keys[i], machine, &error))
@@ -286,6 +286,7 @@ static int collect(explanation *e, cli_failure *failure) {
     dwc_plan_options_init(&e->options);
     plan_limits_set(&request->limits, &e->options);
     e->options.bands = request->bands;
+    e->options.cache = (dwc_cache)request->cache;
     if (wisdom_open(&e->wisdom, &where, 1, failure) ||
         cli_context(&request->common, (int)request->threads, (dwc_isa)0, e->wisdom.wisdom, &e->context, NULL, failure))
         return failure->code;

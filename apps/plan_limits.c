@@ -4,6 +4,9 @@
 
 const cli_choice plan_numerics[] = {{"any", DWC_NUMERICS_ANY}, {"direct", DWC_NUMERICS_DIRECT}, {NULL, 0}};
 
+const cli_choice plan_caches[] = {
+    {"auto", DWC_CACHE_AUTO}, {"warm", DWC_CACHE_WARM}, {"cold", DWC_CACHE_COLD}, {NULL, 0}};
+
 int option_workspace(const cli_option *option, const char *text, void *value, cli_failure *failure) {
     int64_t *bytes = value;
     int code = option_bytes(option, text, bytes, failure);

@@ -39,6 +39,14 @@ int option_workspace(const cli_option *option, const char *text, void *value, cl
      .parse = option_flag, .offset = (at) + offsetof(plan_limits, strict_nonfinite)}
 /* clang-format on */
 
+extern const cli_choice plan_caches[];
+
+/* A row of an int, a dwc_cache. */
+#define OPTION_CACHE(at)                                                                                               \
+    {.name = "--cache", .argument = "auto|warm|cold",                                                                  \
+     .help = "tensors are in the caches, or come from memory [auto:\nby their size]", .parse = option_choose,          \
+     .offset = (at), .choices = plan_caches}
+
 void plan_limits_set(const plan_limits *limits, dwc_plan_options *options);
 
 #endif

@@ -14,7 +14,7 @@ typedef struct wisdom_request {
     const char *file; /* NULL: the user's */
     int64_t threads;
     plan_limits limits;
-    int bands;
+    int bands, cache;
     int accept, incomplete, other_machines;
     int json;
 } wisdom_request;

@@ -329,6 +329,14 @@ typedef enum dwc_numerics {
     DWC_NUMERICS_DIRECT = 1 /* the sum over the taps, in order: only `direct` */
 } dwc_numerics;
 
+/* Where input and output lie when a plan is executed. */
+typedef enum dwc_cache {
+    DWC_CACHE_AUTO = 0, /* in the caches if they are small enough: 0.7 of the last one, a batch, which is seldom used
+                           twice, 0.1 of it */
+    DWC_CACHE_WARM = 1, /* in the caches */
+    DWC_CACHE_COLD = 2  /* in memory, however small: one of many batches, say */
+} dwc_cache;
+
 /* How much is done to find the best plan. */
 typedef enum dwc_effort {
     DWC_EFFORT_ESTIMATE =
@@ -359,6 +367,7 @@ typedef struct dwc_plan_options {
     dwc_effort effort;     /* DWC_EFFORT_ESTIMATE or DWC_EFFORT_WISDOM; of no meaning with an algorithm's name */
     int ignore_wisdom;     /* 1: as if the context had none */
     int strict_nonfinite;  /* 1: no algorithm that may spread NaN and infinity beyond the windows that contain them */
+    dwc_cache cache;       /* for what the choice is to be fast; nothing else depends on it */
 } dwc_plan_options;
 
 DWC_API void dwc_plan_options_init(dwc_plan_options *options);
@@ -418,7 +427,7 @@ DWC_API dwc_status dwc_plan_first_touch(const dwc_plan *plan, void *input, void 
  * NULL. The output must overlap nothing else. Tensors need the alignment of their element type only. Allocates nothing
  * and takes no lock (the thread runtime's first parallel region, bound threads, and OpenBLAS inside im2col_gemm
  * excepted). For one algorithm and its parameters (which "auto" chooses by the image, by whether the batch stays in
- * the caches, and by the wisdom) the bits of the output depend on neither threads, n, an image's place in the batch
+ * the caches or is said to, and by the wisdom) the bits of the output depend on neither threads, n, an image's place in the batch
  * nor addresses, and for `direct` not on which instruction set with fused multiply-add is in use (AVX2, AVX-512,
  * NEON); signs and payloads of NaN aside, and provided that the caller's floating-point environment is the default one,
  * in which the worker threads run.

@@ -9,11 +9,11 @@
 extern "C" {
 #endif
 
-/* Writes the parameters of every candidate of an algorithm for a problem, as dwc_plan_options takes them, in the
+/* Writes the parameters of every candidate of options->algo for a problem, as dwc_plan_options takes them, in the
  * algorithm's order of preference; at most `most`. Returns how many; 0 where the algorithm or the problem is unknown or
  * they do not go together. */
-DWC_API int dwc_expert_candidates(const dwc_context *context, const dwc_problem *problem, const char *algo,
-                                  char (*texts)[DWC_PARAMS_TEXT_MAX], int most);
+DWC_API int dwc_expert_candidates(const dwc_context *context, const dwc_problem *problem,
+                                  const dwc_plan_options *options, char (*texts)[DWC_PARAMS_TEXT_MAX], int most);
 
 /* One way to compute a problem, as the planner weighs it for "auto". */
 typedef struct dwc_candidate {
@@ -85,8 +85,9 @@ DWC_API dwc_status dwc_expert_key(const dwc_context *context, const dwc_problem 
 
 /* The problem that races for a plan use: with the plan's batch or, where the batch streams, as many images as take
  * twice the last cache. *streaming (may be NULL): its batch class. */
-DWC_API dwc_status dwc_expert_canonical(const dwc_context *context, const dwc_problem *problem, dwc_problem *canonical,
-                                        int *streaming, dwc_error *error);
+DWC_API dwc_status dwc_expert_canonical(const dwc_context *context, const dwc_problem *problem,
+                                        const dwc_plan_options *options, dwc_problem *canonical, int *streaming,
+                                        dwc_error *error);
 
 /* Revision of an algorithm's kernels: raised when their speed or results change. 0: no such algorithm. */
 DWC_API int dwc_expert_revision(const char *algo);

@@ -135,7 +135,7 @@ static void log_result(const tuning *t, const dwc_record *r) {
 /* Holds the contest and makes the record of it. */
 static dwc_status compete(tuning *t, dwct_contest *contest, dwc_tune_result *result, dwc_error *error) {
     dwc_problem canonical, raced;
-    dwc_status status = dwc_expert_canonical(t->context, t->problem, &canonical, &contest->cold, error);
+    dwc_status status = dwc_expert_canonical(t->context, t->problem, &t->limits, &canonical, &contest->cold, error);
     if (status != DWC_OK)
         return status;
     raced = canonical;
@@ -290,7 +290,7 @@ dwc_status dwc_tune_plan(const dwc_context *context, dwc_wisdom *wisdom, const d
         t.limits = *plan;
 
     /* A record for these limits, or for none whose best that keeps to them will do. */
-    const dwc_plan_options no_limits = {.threads = t.limits.threads};
+    const dwc_plan_options no_limits = {.threads = t.limits.threads, .cache = t.limits.cache};
     if (find_record(&t, &t.limits, &record) || find_record(&t, &no_limits, &record)) {
         const int enough = good_enough(&record, chosen.effort);
         dwc_expert_record_free(&record);

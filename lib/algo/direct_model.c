@@ -112,8 +112,9 @@ int dwci_direct_candidates(const dwci_case *c, dwci_params *list, int most) {
     enum { BAND = 8, HALF_BAND = 4, MANY_TAP_ROWS = 5 };
     static const int strips[] = {0, BAND, HALF_BAND}, others[] = {2, 1};
     const bool strip = kernel->rows == DWCI_STRIP;
-    /* Images no higher than a band, of which lower ones would read much again. */
-    const bool low = c->problem.n > 1 && c->problem.dh == 1 && c->problem.kh >= MANY_TAP_ROWS && c->geometry.oh <= BAND;
+    /* Images no higher than a band, of which lower ones would read much again or there are none. */
+    const bool low =
+        c->problem.n > 1 && c->problem.dh == 1 && c->geometry.oh <= (c->problem.kh >= MANY_TAP_ROWS ? BAND : HALF_BAND);
     for (int i = 0; i < (strip ? 3 : 2); i++) {
         const int rows = (strip ? strips : others)[i];
         if (strip && rows >= phase_rows(c))

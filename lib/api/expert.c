@@ -14,9 +14,9 @@
 
 enum { LINE = 64 };
 
-int dwc_expert_candidates(const dwc_context *context, const dwc_problem *problem, const char *algo,
+int dwc_expert_candidates(const dwc_context *context, const dwc_problem *problem, const dwc_plan_options *options,
                           char (*texts)[DWC_PARAMS_TEXT_MAX], int most) {
-    return dwci_plan_candidates(context, problem, algo, texts, most);
+    return dwci_plan_candidates(context, problem, options, texts, most);
 }
 
 dwc_status dwc_expert_survey(const dwc_context *context, const dwc_problem *problem, const dwc_plan_options *options,
@@ -62,10 +62,10 @@ dwc_status dwc_expert_key(const dwc_context *context, const dwc_problem *problem
     return status;
 }
 
-dwc_status dwc_expert_canonical(const dwc_context *context, const dwc_problem *problem, dwc_problem *canonical,
-                                int *streaming, dwc_error *error) {
+dwc_status dwc_expert_canonical(const dwc_context *context, const dwc_problem *problem, const dwc_plan_options *options,
+                                dwc_problem *canonical, int *streaming, dwc_error *error) {
     dwci_case c;
-    dwc_status status = case_of(context, problem, NULL, &c, error);
+    dwc_status status = case_of(context, problem, options, &c, error);
     if (status == DWC_OK) {
         *canonical = c.problem;
         if (streaming)

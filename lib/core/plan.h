@@ -28,7 +28,7 @@ dwc_status dwci_plan_survey(const dwc_context *context, const dwc_problem *probl
                             dwc_candidate *list, int most, int *count, dwc_error *error);
 
 /* See dwc_expert_candidates. */
-int dwci_plan_candidates(const dwc_context *context, const dwc_problem *problem, const char *name,
+int dwci_plan_candidates(const dwc_context *context, const dwc_problem *problem, const dwc_plan_options *options,
                          char (*texts)[DWC_PARAMS_TEXT_MAX], int most);
 
 #endif

@@ -222,6 +222,8 @@ static dwc_status check_options(const dwc_plan_options *options, dwc_error *erro
     if (options->effort != DWC_EFFORT_ESTIMATE && options->effort != DWC_EFFORT_WISDOM)
         return dwci_fail(error, DWC_INVALID_ARGUMENT, "effort: plans are made by estimate or wisdom, not by %s",
                          dwc_effort_name(options->effort));
+    if (options->cache != DWC_CACHE_AUTO && options->cache != DWC_CACHE_WARM && options->cache != DWC_CACHE_COLD)
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "cache: unknown value %d", (int)options->cache);
     return DWC_OK;
 }
 
@@ -240,17 +242,18 @@ static dwc_status prepare_within(dwc_plan *plan, const dwc_plan_options *options
     }
 }
 
-static dwci_case case_of(const dwc_context *context, const dwc_problem *problem, int threads) {
+static dwci_case case_of(const dwc_context *context, const dwc_problem *problem, const dwc_plan_options *options) {
     return (dwci_case){.problem = *problem,
                        .machine = &context->machine,
                        .binding = context->binding,
                        .table = dwci_kern_table_for(context->machine.isa),
-                       .threads = threads ? threads : context->threads};
+                       .threads = options->threads ? options->threads : context->threads,
+                       .cache = options->cache};
 }
 
 dwc_status dwci_plan_case(const dwc_context *context, const dwc_problem *problem, const dwc_plan_options *options,
                           dwci_case *result, dwc_error *error) {
-    dwci_case c = case_of(context, problem, options->threads);
+    dwci_case c = case_of(context, problem, options);
     dwc_status status = dwc_problem_geometry(problem, &c.geometry, error);
     if (status == DWC_OK) {
         *result = canonical(&c);
@@ -259,11 +262,11 @@ dwc_status dwci_plan_case(const dwc_context *context, const dwc_problem *problem
     return status;
 }
 
-int dwci_plan_candidates(const dwc_context *context, const dwc_problem *problem, const char *name,
+int dwci_plan_candidates(const dwc_context *context, const dwc_problem *problem, const dwc_plan_options *options,
                          char (*texts)[DWC_PARAMS_TEXT_MAX], int most) {
     dwci_params list[MOST_CANDIDATES];
-    dwci_case c = case_of(context, problem, 0);
-    const dwci_algo *algo = dwci_algo_find(name);
+    dwci_case c = case_of(context, problem, options);
+    const dwci_algo *algo = dwci_algo_find(options->algo);
     if (!algo || dwc_problem_geometry(problem, &c.geometry, NULL) || !applies(algo, &c, NULL, 0))
         return 0;
     const dwci_case one = canonical(&c);
@@ -334,8 +337,8 @@ dwc_status dwci_plan_choose(const dwc_context *context, const dwc_problem *probl
     dwc_status status = check_options(options, error);
     if (status)
         return status;
-    *plan = (dwc_plan){
-        .context = context, .near = "", .solution = {.problem_case = case_of(context, problem, options->threads)}};
+    *plan =
+        (dwc_plan){.context = context, .near = "", .solution = {.problem_case = case_of(context, problem, options)}};
     if ((status = dwc_problem_geometry(problem, &c->geometry, error)))
         return status;
     if (options->params && !by_name(options))

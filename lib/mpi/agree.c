@@ -94,6 +94,7 @@ void dwci_mpi_say_plan_options(dwci_mpi_arguments *a, const dwc_plan_options *o)
     dwci_mpi_say(a, "effort", o->effort);
     dwci_mpi_say(a, "ignore_wisdom", o->ignore_wisdom);
     dwci_mpi_say(a, "strict_nonfinite", o->strict_nonfinite);
+    dwci_mpi_say(a, "cache", o->cache);
 }
 
 /* ---- agreement --------------------------------------------------------------------------------------------------- */

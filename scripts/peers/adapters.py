@@ -85,6 +85,7 @@ class Shim(Peer):
             case.text().encode(),
             self.variants.index(variant),
             self.setup.threads,
+            case.regime == "cold",
             wisdom,
             ctypes.c_void_p(kernel.ctypes.data),
             ctypes.byref(made),

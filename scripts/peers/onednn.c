@@ -130,12 +130,13 @@ static int create(peer *p, const dwc_problem *q, const dwc_geometry *g, int vari
     return status;
 }
 
-int shim_create(const char *problem, int variant, int threads, const char *wisdom, const void *filter, void **made,
-                char *text, size_t size) {
+int shim_create(const char *problem, int variant, int threads, int cold, const char *wisdom, const void *filter,
+                void **made, char *text, size_t size) {
     dwc_problem q;
     dwc_geometry g;
     dwc_error error;
     (void)threads; /* OMP_NUM_THREADS says */
+    (void)cold;
     (void)wisdom;
     if (dwc_problem_parse(problem, &q, &error) || dwc_problem_geometry(&q, &g, &error)) {
         snprintf(text, size, "%s", error.message);

@@ -14,7 +14,9 @@ typedef struct ours {
     void *packed, *workspace;
 } ours;
 
-const char *shim_version(void) { return dwc_version(); }
+const char *shim_version(void) {
+    return dwc_version();
+}
 
 void shim_destroy(void *made) {
     ours *o = made;
@@ -30,8 +32,9 @@ void shim_destroy(void *made) {
     free(o);
 }
 
-static dwc_status create(ours *o, const char *text, int threads, const char *wisdom, const void *filter,
+static dwc_status create(ours *o, const char *text, int threads, int cold, const char *wisdom, const void *filter,
                          dwc_plan_info *info, dwc_error *error) {
+    const dwc_plan_options choice = {.cache = cold ? DWC_CACHE_COLD : DWC_CACHE_AUTO};
     dwc_problem problem;
     dwc_context_options options;
     dwc_context_options_init(&options);
@@ -48,7 +51,7 @@ static dwc_status create(ours *o, const char *text, int threads, const char *wis
     if (!status)
         status = dwc_context_create(&options, &o->context, error);
     if (!status)
-        status = dwc_plan_create(o->context, &problem, NULL, &o->plan, error);
+        status = dwc_plan_create(o->context, &problem, &choice, &o->plan, error);
     if (status)
         return status;
     dwc_plan_get_info(o->plan, info);
@@ -57,12 +60,12 @@ static dwc_status create(ours *o, const char *text, int threads, const char *wis
     return dwc_plan_pack_filter(o->plan, filter, o->packed, error);
 }
 
-int shim_create(const char *problem, int variant, int threads, const char *wisdom, const void *filter, void **made,
-                char *text, size_t size) {
+int shim_create(const char *problem, int variant, int threads, int cold, const char *wisdom, const void *filter,
+                void **made, char *text, size_t size) {
     ours *o = calloc(1, sizeof *o);
     dwc_plan_info info;
     dwc_error error = {DWC_OUT_OF_MEMORY, "out of memory"};
-    if (!o || variant != 0 || create(o, problem, threads, wisdom, filter, &info, &error)) {
+    if (!o || variant != 0 || create(o, problem, threads, cold, wisdom, filter, &info, &error)) {
         snprintf(text, size, "%s", error.message);
         shim_destroy(o);
         return 1;

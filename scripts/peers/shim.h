@@ -13,9 +13,9 @@
 SHIM_API const char *shim_version(void);
 
 /* 0, or 1 and why in `text`. variant: which of several legal ways (0, 1 ...). On success `text` says what was made.
- * wisdom: a file of tuning records, or NULL. */
-SHIM_API int shim_create(const char *problem, int variant, int threads, const char *wisdom, const void *filter,
-                         void **made, char *text, size_t size);
+ * wisdom: a file of tuning records, or NULL. cold: tensors come from memory. */
+SHIM_API int shim_create(const char *problem, int variant, int threads, int cold, const char *wisdom,
+                         const void *filter, void **made, char *text, size_t size);
 
 /* 0 on success. */
 SHIM_API int shim_run(void *made, const void *input, void *output);

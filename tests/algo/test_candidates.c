@@ -41,7 +41,8 @@ static void check_problem(const dwc_problem *problem, uint64_t seed) {
         for (int a = 0; a < dwc_algo_count(); a++) {
             char params[MOST][DWC_PARAMS_TEXT_MAX];
             const char *algo = dwc_algo_get(a).name;
-            const int candidates = dwc_expert_candidates(dwt_context(isas[i]), problem, algo, params, MOST);
+            const int candidates =
+                dwc_expert_candidates(dwt_context(isas[i]), problem, &(dwc_plan_options){.algo = algo}, params, MOST);
             const dwt_call call = {algo, isas[i], 2};
             dwc_plan_info info;
             for (int k = 0; k < candidates; k++) {

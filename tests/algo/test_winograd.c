@@ -101,7 +101,8 @@ static void check_case(const dwt_case *c, int64_t *runs) {
         char params[MOST][DWC_PARAMS_TEXT_MAX];
         const dwt_call call = {algo_of(&c->problem), isas[i], 1};
         dwt_note(&c->problem, c->seed, &call);
-        const int variants = dwc_expert_candidates(dwt_context(isas[i]), &c->problem, call.algo, params, MOST);
+        const int variants = dwc_expert_candidates(dwt_context(isas[i]), &c->problem,
+                                                   &(dwc_plan_options){.algo = call.algo}, params, MOST);
         for (int v = 0; v < variants; v++, ++*runs) {
             dwc_plan_info info;
             memset(output, 0xa5, (size_t)c->shape.outputs * dwc_dtype_bytes(c->problem.dtype));
@@ -154,7 +155,8 @@ static void nan_spreads_down_only(void **state) {
     dwt_case_expect(&c);
     float *output = dwt_elements(p.dtype, c.shape.outputs);
     for (int i = 0, isa_count = dwt_isas(isas); i < isa_count; i++) {
-        const int variants = dwc_expert_candidates(dwt_context(isas[i]), &p, "winograd", params, MOST);
+        const int variants =
+            dwc_expert_candidates(dwt_context(isas[i]), &p, &(dwc_plan_options){.algo = "winograd"}, params, MOST);
         assert_true(variants >= 4);
         for (int v = 0; v < variants; v++) {
             dwc_plan_info info;

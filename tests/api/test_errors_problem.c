@@ -157,6 +157,7 @@ static void plan_options(void **state) {
         {{"unknown parameter", "params", "speed"}, {.algo = "direct", .params = "speed=9"}},
         {{"text that is no parameter", "params", "speed"}, {.algo = "direct", .params = "speed"}},
         {{"unknown numerics", "numerics", "5"}, {.numerics = (dwc_numerics)5}},
+        {{"unknown cache", "cache", "5"}, {.cache = (dwc_cache)5}},
         {{"negative error limit", "max_error", "-1"}, {.max_error = -1}},
         {{"error limit that is no number", "max_error", NULL}, {.max_error = NAN}},
         {{"negative workspace limit", "max_workspace", "-64"}, {.max_workspace = -64}},

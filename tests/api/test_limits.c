@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The limits of dwc_plan_options: whatever is planned keeps to them, by name or not, and what cannot is refused. */
+/* The limits of dwc_plan_options: whatever is planned keeps to them, by name or not, and what cannot is refused; what
+ * its cache means. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "dwconv_expert.h"
 #include "harness.h"
 
 static dwc_plan *plan_of(const dwc_problem *problem, const dwc_plan_options *options, dwc_plan_info *info) {
@@ -123,9 +125,32 @@ static void refusals(void **state) {
     assert_non_null(strstr(error.message, "winograd: max_workspace"));
 }
 
+static void class_of(const char *text, dwc_cache cache, const char *expected) {
+    const dwc_problem problem = dwt_problem(text);
+    const dwc_plan_options options = {.cache = cache};
+    char key[DWC_KEY_TEXT_MAX];
+    dwc_error error;
+    dwt_note(&problem, 0, NULL);
+    dwt_ok(dwc_expert_key(dwt_context(DWC_ISA_AVX512), &problem, &options, key, NULL, &error), &error, "key");
+    if (!strstr(key, expected))
+        dwt_fail("cache %d: '%s' is not%s", (int)cache, key, expected);
+}
+
+/* Where tensors are said to lie decides, whatever their size. */
+static void classes(void **state) {
+    (void)state;
+    static const char small[] = "f32:nhwc:n1:14x14x64:k3x3", large[] = "f32:nhwc:n6400:112x112x64:k3x3";
+    class_of(small, DWC_CACHE_AUTO, " resident ");
+    class_of(small, DWC_CACHE_WARM, " resident ");
+    class_of(small, DWC_CACHE_COLD, " streaming ");
+    class_of(large, DWC_CACHE_AUTO, " streaming ");
+    class_of(large, DWC_CACHE_WARM, " resident ");
+    class_of(large, DWC_CACHE_COLD, " streaming ");
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(kept_to), cmocka_unit_test(default_error),
-                                       cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(refusals), cmocka_unit_test(classes)};
     dwt_begin(argc, argv);
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     dwt_end();

@@ -173,7 +173,7 @@ static void other_choice(const bench *b, const char *text, char *params) {
     const dwc_problem problem = dwt_problem(text);
     const dwc_plan_options no_wisdom = {.ignore_wisdom = 1};
     const dwc_plan_info model = plan_info(b, text, &no_wisdom);
-    const int count = dwc_expert_candidates(b->context, &problem, "direct", texts, 64);
+    const int count = dwc_expert_candidates(b->context, &problem, &(dwc_plan_options){.algo = "direct"}, texts, 64);
     for (int i = 0; i < count; i++)
         if (strcmp(texts[i], model.params) != 0) {
             strcpy(params, texts[i]);
@@ -210,7 +210,7 @@ static void test_order_of_sources(void **state) {
     /* but its winner is better than what lost to it, with kernels that are what they were */
     char loser[1][DWC_PARAMS_TEXT_MAX];
     const dwc_problem small = dwt_problem(SMALL);
-    assert_int_equal(dwc_expert_candidates(b.context, &small, "winograd", loser, 1), 1);
+    assert_int_equal(dwc_expert_candidates(b.context, &small, &(dwc_plan_options){.algo = "winograd"}, loser, 1), 1);
     const claim mixed[] = {old, {"winograd", loser[0], dwc_expert_revision("winograd")}};
     put(&b, SMALL, NULL, NULL, mixed, 2);
     assert_string_equal(plan_info(&b, SMALL, NULL).algo, "direct");
@@ -264,7 +264,7 @@ static void test_limits(void **state) {
     const dwc_problem problem = dwt_problem(text);
     char other[DWC_PARAMS_TEXT_MAX];
     other_choice(&b, text, other);
-    assert_true(dwc_expert_candidates(b.context, &problem, "winograd", params, 8) > 0);
+    assert_true(dwc_expert_candidates(b.context, &problem, &(dwc_plan_options){.algo = "winograd"}, params, 8) > 0);
     const claim claims[] = {{"winograd", params[0], dwc_expert_revision("winograd")},
                             {"direct", other, dwc_expert_revision("direct")}};
     put(&b, text, NULL, NULL, claims, 2);
@@ -292,6 +292,18 @@ static void test_limits(void **state) {
     close_bench(&b);
 }
 
+/* A problem tuned for tensors from memory has a record of its own. */
+static void test_cache(void **state) {
+    (void)state;
+    static const char text[] = "f32:nhwc:n1:14x14x64:k3x3";
+    bench b = open_bench();
+    const dwc_plan_options cold = {.threads = 1, .cache = DWC_CACHE_COLD}, any = {.threads = 1};
+    tune(&b, text, &cold, NULL);
+    assert_string_equal(plan_info(&b, text, &cold).source, "record");
+    assert_string_equal(plan_info(&b, text, &any).source, "model");
+    close_bench(&b);
+}
+
 /* Several threads have records of their own, but the numerics of one thread. */
 static void test_threads(void **state) {
     (void)state;
@@ -302,7 +314,7 @@ static void test_threads(void **state) {
     char other[DWC_PARAMS_TEXT_MAX];
     const dwc_plan_options two = {.threads = 2}, two_only = {.threads = 2, .effort = DWC_EFFORT_WISDOM};
     other_choice(&b, text, other);
-    dwc_expert_candidates(b.context, &problem, "winograd", params, 8);
+    dwc_expert_candidates(b.context, &problem, &(dwc_plan_options){.algo = "winograd"}, params, 8);
     const claim winograd = {"winograd", params[0], dwc_expert_revision("winograd")};
     const claim direct = {"direct", other, dwc_expert_revision("direct")};
 
@@ -355,7 +367,7 @@ static void test_changed_kernels(void **state) {
     static char params[64][DWC_PARAMS_TEXT_MAX];
     const dwc_problem problem = dwt_problem(SMALL);
     const int now = dwc_expert_revision("direct");
-    assert_true(dwc_expert_candidates(b.context, &problem, "direct", params, 64) >= 4);
+    assert_true(dwc_expert_candidates(b.context, &problem, &(dwc_plan_options){.algo = "direct"}, params, 64) >= 4);
     const claim claims[] = {{"direct", params[0], now}, {"direct", params[3], now}, {"direct", params[6], now - 1}};
     put_by(DWC_EFFORT_EXHAUSTIVE, &b, SMALL, NULL, NULL, claims, 3);
     dwc_tune_options again = thorough(); /* a race that runs out of time would not replace the record */
@@ -520,6 +532,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_order_of_sources),
         cmocka_unit_test(test_entries_that_do_not_fit),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_cache),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_resume),
         cmocka_unit_test(test_changed_kernels),
