@@ -427,10 +427,10 @@ DWC_API dwc_status dwc_plan_first_touch(const dwc_plan *plan, void *input, void 
  * NULL. The output must overlap nothing else. Tensors need the alignment of their element type only. Allocates nothing
  * and takes no lock (the thread runtime's first parallel region, bound threads, and OpenBLAS inside im2col_gemm
  * excepted). For one algorithm and its parameters (which "auto" chooses by the image, by whether the batch stays in
- * the caches or is said to, and by the wisdom) the bits of the output depend on neither threads, n, an image's place in the batch
- * nor addresses, and for `direct` not on which instruction set with fused multiply-add is in use (AVX2, AVX-512,
- * NEON); signs and payloads of NaN aside, and provided that the caller's floating-point environment is the default one,
- * in which the worker threads run.
+ * the caches or is said to, and by the wisdom) the bits of the output depend on neither threads, n, an image's place
+ * in the batch nor addresses, and for `direct` not on which instruction set with fused multiply-add is in use (AVX2,
+ * AVX-512, NEON); signs and payloads of NaN aside, and provided that the caller's floating-point environment is the
+ * default one, in which the worker threads run.
  * DWC_INVALID_ARGUMENT: a null pointer, or an output that overlaps another tensor, packed filter or workspace. */
 DWC_API dwc_status dwc_plan_execute(const dwc_plan *plan, const void *input, const void *packed, const void *bias,
                                     void *output, void *workspace, dwc_error *error);

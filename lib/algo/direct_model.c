@@ -19,8 +19,8 @@
 static const double INSTRUCTION_NS = 0.133, L2_LINE_NS = 0.2, L3_LINE_NS = 0.36;
 /* A line of outputs that is pushed out before it is written; multiplier 1 has this in the terms fitted to it. */
 static const double PUSHED_LINE_NS = 2.1;
-/* A vector copied to a stage. */
-static const double COPY_VECTOR_NS = 0.37, STRIP_COPY_VECTOR_NS = 0.67, STRIP_COPY_FAR_NS = 1.6;
+/* A vector copied to a stage; by how much longer it takes in all with phases of columns, whose pixels lie apart. */
+static const double COPY_VECTOR_NS = 0.37, STRIP_COPY_VECTOR_NS = 0.67, STRIP_COPY_FAR_NS = 1.6, SCATTERED = 1.3;
 /* From memory: a line; a line of more streams than the core follows, for each of them; a line staged. */
 static const double MEMORY_LINE_NS = 2, STREAM_LINE_NS = 0.1, STAGED_LINE_NS = 2.15, STRIP_STAGED_LINE_NS = 4.5;
 enum { STREAMS = 16 };
@@ -146,6 +146,7 @@ int dwci_direct_candidates(const dwci_case *c, dwci_params *list, int most) {
 /* One phase of a dilated problem (see kern/direct_nhwc.inc) in register tiles. Steps are in bytes. */
 typedef struct tiling {
     int64_t rows, columns;                               /* outputs of a tile, at most */
+    int64_t h, w;                                        /* inputs of the phase */
     double mean_rows, mean_columns, in_rows, in_columns; /* outputs and inputs, on average */
     int64_t bands, tiles;                                /* tiles down and along */
     int64_t sh, sw;
@@ -168,8 +169,9 @@ static int64_t set_of(int64_t row, uint64_t row_bytes, int64_t column, uint64_t 
 /* The output lies at the same address modulo a page as the input, the worst place. */
 static crowding crowding_of(const tiling *t, int64_t kh, int64_t kw, int64_t ways) {
     enum { MOST = 12, MOST_ROWS = 1024 }; /* rows and columns of larger tiles stand for the rest */
-    const int64_t in_rows = at_most((t->rows - 1) * t->sh + kh, MOST);
-    const int64_t in_columns = at_most((t->columns - 1) * t->sw + kw, MOST), out_rows = at_most(t->rows, MOST_ROWS);
+    const int64_t in_rows = at_most(at_most((t->rows - 1) * t->sh + kh, t->h), MOST);
+    const int64_t in_columns = at_most(at_most((t->columns - 1) * t->sw + kw, t->w), MOST),
+                  out_rows = at_most(t->rows, MOST_ROWS);
     int in[SETS] = {0}, out[SETS] = {0};
     crowding mean = {0, 0};
     for (int64_t r = 0; r < in_rows; r++)
@@ -204,8 +206,10 @@ static tiling tiling_of(const dwci_case *c, const dwci_direct_kernel *kernel, co
     t.columns = dwci_quotient_up(ow, t.tiles);
     t.mean_rows = (double)oh / (double)t.bands;
     t.mean_columns = (double)ow / (double)t.tiles;
-    t.in_rows = (t.mean_rows - 1) * (double)t.sh + (double)p->kh;
-    t.in_columns = (t.mean_columns - 1) * (double)t.sw + (double)p->kw;
+    t.h = dwci_quotient_up(p->h, p->dh);
+    t.w = dwci_quotient_up(p->w, p->dw);
+    t.in_rows = fmin((t.mean_rows - 1) * (double)t.sh + (double)p->kh, (double)t.h);
+    t.in_columns = fmin((t.mean_columns - 1) * (double)t.sw + (double)p->kw, (double)t.w);
     t.vectors = value[DWCI_BLOCK] > 0 ? at_most(value[DWCI_BLOCK], all) : all;
     if (t.staged) {
         const int64_t pixel = dwci_stage_pixel(dwci_quotient_up(t.vectors * lanes, p->m), lanes);
@@ -378,6 +382,8 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
         const double vector_ns = !strip ? COPY_VECTOR_NS : memory ? STRIP_COPY_FAR_NS : STRIP_COPY_VECTOR_NS;
         ns += (double)p->h * (double)p->w * (all / (double)p->m) *
               copies_again(c, params, t.vectors, footprint > 8 * l2) * vector_ns;
+        if (p->dw > dwci_common_divisor(p->sw, p->dw)) /* pixels apart, where the others read all side by side */
+            ns *= SCATTERED;
     }
     if (memory && strip && !t.staged)
         ns = norm(ns, strip_memory_ns(c, &t, footprint / LINE, l2, params->value[DWCI_PREFETCH] > 0), 2.7);
