@@ -83,8 +83,9 @@ static const cli_option table[] = {
     OPTIONS_WISDOM(offsetof(bench_options, wisdom)),
     {"--threads", "N", "threads [1]", option_integer, AT(threads), .minimum = 1, .maximum = DWC_MAX_THREADS},
     {"--isa", "NAME", "no better instruction set than this (dwconv info)", option_isa, AT(isa)},
-    {"--cache", "warm|cold", "warm: the same tensors again; cold: tensors that have\nleft the caches [warm]",
-     option_choose, AT(cold), .choices = caches},
+    {"--cache", "warm|cold",
+     "warm: the same tensors again; cold: tensors that have\nleft the caches, and plans for such [warm]", option_choose,
+     AT(cold), .choices = caches},
     {"--offsets", "LIST",
      "bytes between input and output, modulo 4096; the worst\none is reported "
      "[0,16,64,512,1024,2048]",
@@ -117,14 +118,14 @@ typedef struct plan_list {
     int count;
 } plan_list;
 
-static dwc_cache cache(void) {
+static dwc_cache planned_cache(void) {
     return options.cold ? DWC_CACHE_COLD : DWC_CACHE_AUTO;
 }
 
 /* Appends the plan of `algo` with these parameters (NULL: the algorithm's own choice), if it applies. */
 static int add_plan(bench_run *run, const dwc_problem *problem, const char *algo, const char *params, plan_list *list,
                     cli_failure *failure) {
-    const dwc_plan_options choice = {.algo = algo, .params = params, .cache = cache()};
+    const dwc_plan_options choice = {.algo = algo, .params = params, .cache = planned_cache()};
     dwc_error error;
     if (list->count == most_plans)
         return fail(failure, EXIT_USAGE, "more than %d rows for one problem", most_plans);
@@ -144,7 +145,7 @@ static int add_params(bench_run *run, const dwc_problem *problem, const char *al
     char texts[most_plans][DWC_PARAMS_TEXT_MAX], one[DWC_PARAMS_TEXT_MAX];
     int code = EXIT_DONE;
     if (!strcmp(options.params, "all")) {
-        const dwc_plan_options choice = {.algo = algo, .cache = cache()};
+        const dwc_plan_options choice = {.algo = algo, .cache = planned_cache()};
         const int count = dwc_expert_candidates(run->context, problem, &choice, texts, most_plans);
         for (int i = 0; i < count && !code; i++)
             code = add_plan(run, problem, algo, texts[i], list, failure);

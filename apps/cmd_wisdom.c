@@ -220,6 +220,7 @@ static const char *stray_option(int known) {
         const char *name;
     } rows[] = {
         {options.threads != 0, WITH_PLAN, "--threads"},
+        {options.cache != 0, WITH_PLAN, "--cache"},
         {l->numerics != 0, WITH_PLAN, "--numerics"},
         {l->max_error > 0, WITH_PLAN, "--max-error"},
         {l->max_workspace != 0, WITH_PLAN, "--max-workspace"},

@@ -367,7 +367,7 @@ typedef struct dwc_plan_options {
     dwc_effort effort;     /* DWC_EFFORT_ESTIMATE or DWC_EFFORT_WISDOM; of no meaning with an algorithm's name */
     int ignore_wisdom;     /* 1: as if the context had none */
     int strict_nonfinite;  /* 1: no algorithm that may spread NaN and infinity beyond the windows that contain them */
-    dwc_cache cache;       /* for what the choice is to be fast; nothing else depends on it */
+    dwc_cache cache;       /* what the choice is to be fast for: which records and which cost; no limit */
 } dwc_plan_options;
 
 DWC_API void dwc_plan_options_init(dwc_plan_options *options);

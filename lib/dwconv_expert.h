@@ -10,8 +10,8 @@ extern "C" {
 #endif
 
 /* Writes the parameters of every candidate of options->algo for a problem, as dwc_plan_options takes them, in the
- * algorithm's order of preference; at most `most`. Returns how many; 0 where the algorithm or the problem is unknown or
- * they do not go together. */
+ * algorithm's order of preference; at most `most`. Returns how many; 0 where no algorithm is named, or it or the
+ * problem is unknown, or they do not go together. */
 DWC_API int dwc_expert_candidates(const dwc_context *context, const dwc_problem *problem,
                                   const dwc_plan_options *options, char (*texts)[DWC_PARAMS_TEXT_MAX], int most);
 
@@ -83,8 +83,8 @@ DWC_API dwc_status dwc_expert_key(const dwc_context *context, const dwc_problem 
                                   const dwc_plan_options *options, char key[DWC_KEY_TEXT_MAX],
                                   char machine[DWC_MACHINE_TEXT_MAX], dwc_error *error);
 
-/* The problem that races for a plan use: with the plan's batch or, where the batch streams, as many images as take
- * twice the last cache. *streaming (may be NULL): its batch class. */
+/* The problem that races for a plan use: one image or, where the batch streams, as many images as take twice the last
+ * cache. *streaming (may be NULL): its batch class. */
 DWC_API dwc_status dwc_expert_canonical(const dwc_context *context, const dwc_problem *problem,
                                         const dwc_plan_options *options, dwc_problem *canonical, int *streaming,
                                         dwc_error *error);

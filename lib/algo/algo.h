@@ -20,7 +20,7 @@ typedef struct dwci_case {
     const dwci_kern_table *table;       /* kernels of the instruction set in use */
     int threads;                        /* at most so many */
     const struct dwci_binding *binding; /* of the threads to cores; NULL: none */
-    dwc_cache cache;
+    dwc_cache cache;                    /* where the tensors are said to be */
 } dwci_case;
 
 /* Values of an algorithm's parameters, in the order of its param_names. */

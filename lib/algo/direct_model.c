@@ -112,7 +112,7 @@ int dwci_direct_candidates(const dwci_case *c, dwci_params *list, int most) {
     enum { BAND = 8, HALF_BAND = 4, MANY_TAP_ROWS = 5 };
     static const int strips[] = {0, BAND, HALF_BAND}, others[] = {2, 1};
     const bool strip = kernel->rows == DWCI_STRIP;
-    /* Images no higher than a band, of which lower ones would read much again or there are none. */
+    /* Images for which lower bands would read much again, or do not exist. */
     const bool low =
         c->problem.n > 1 && c->problem.dh == 1 && c->geometry.oh <= (c->problem.kh >= MANY_TAP_ROWS ? BAND : HALF_BAND);
     for (int i = 0; i < (strip ? 3 : 2); i++) {
@@ -206,8 +206,8 @@ static tiling tiling_of(const dwci_case *c, const dwci_direct_kernel *kernel, co
     t.columns = dwci_quotient_up(ow, t.tiles);
     t.mean_rows = (double)oh / (double)t.bands;
     t.mean_columns = (double)ow / (double)t.tiles;
-    t.h = dwci_quotient_up(p->h, p->dh);
-    t.w = dwci_quotient_up(p->w, p->dw);
+    t.h = at_least(dwci_quotient_up(p->h, p->dh), 1);
+    t.w = at_least(dwci_quotient_up(p->w, p->dw), 1);
     t.in_rows = fmin((t.mean_rows - 1) * (double)t.sh + (double)p->kh, (double)t.h);
     t.in_columns = fmin((t.mean_columns - 1) * (double)t.sw + (double)p->kw, (double)t.w);
     t.vectors = value[DWCI_BLOCK] > 0 ? at_most(value[DWCI_BLOCK], all) : all;

@@ -40,6 +40,7 @@ static int64_t first_vector(const blocks *b, int64_t block) {
 static bool inner_case(const dwci_case *c, dwci_case *inner) {
     *inner = *c;
     inner->threads = 1;
+    inner->cache = DWC_CACHE_WARM; /* a block is */
     inner->binding = NULL;
     dwc_problem *p = &inner->problem;
     p->n = p->m = 1;

@@ -16,7 +16,7 @@ enum { LINE = 64 };
 
 int dwc_expert_candidates(const dwc_context *context, const dwc_problem *problem, const dwc_plan_options *options,
                           char (*texts)[DWC_PARAMS_TEXT_MAX], int most) {
-    return dwci_plan_candidates(context, problem, options, texts, most);
+    return options ? dwci_plan_candidates(context, problem, options, texts, most) : 0;
 }
 
 dwc_status dwc_expert_survey(const dwc_context *context, const dwc_problem *problem, const dwc_plan_options *options,

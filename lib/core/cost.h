@@ -11,8 +11,8 @@ double dwci_cost_footprint(const dwci_case *c);
 /* Bytes of the last cache, a guess where it is not known. */
 double dwci_last_cache(const dwc_machine *machine);
 
-/* Will the tensors come from memory rather than from a cache? A cache shared with others never holds as much as its
- * size. */
+/* Will the tensors come from memory rather than from a cache? As the case says, else by their size: a cache shared with
+ * others never holds as much as its own. */
 bool dwci_cost_from_memory(const dwci_case *c);
 
 /* Seconds on `threads` threads of an algorithm that reaches `efficiency` of the peak arithmetic rate and streams input,

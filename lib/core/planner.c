@@ -20,7 +20,7 @@ enum { MOST_CANDIDATES = 256 };
 static dwci_case canonical(const dwci_case *c) {
     dwci_case one = *c;
     one.threads = 1;
-    if (c->problem.n > 1) {
+    if (c->problem.n > 1 || (c->problem.n == 1 && c->cache == DWC_CACHE_COLD)) {
         const double cache = dwci_last_cache(c->machine);
         one.problem.n = 1;
         dwc_problem_geometry(&one.problem, &one.geometry, NULL);
@@ -266,7 +266,7 @@ int dwci_plan_candidates(const dwc_context *context, const dwc_problem *problem,
                          char (*texts)[DWC_PARAMS_TEXT_MAX], int most) {
     dwci_params list[MOST_CANDIDATES];
     dwci_case c = case_of(context, problem, options);
-    const dwci_algo *algo = dwci_algo_find(options->algo);
+    const dwci_algo *algo = by_name(options) ? dwci_algo_find(options->algo) : NULL;
     if (!algo || dwc_problem_geometry(problem, &c.geometry, NULL) || !applies(algo, &c, NULL, 0))
         return 0;
     const dwci_case one = canonical(&c);

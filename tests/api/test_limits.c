@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The limits of dwc_plan_options: whatever is planned keeps to them, by name or not, and what cannot is refused; what
  * its cache means. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,9 +149,29 @@ static void classes(void **state) {
     class_of(large, DWC_CACHE_COLD, " streaming ");
 }
 
+/* Of tensors from memory the choice is the same for one image and for many. */
+static void any_batch(void **state) {
+    (void)state;
+    static const char *const images[] = {"4x4x512:k3x3", "7x7x960:k5x5", "28x28x192:k3x3"};
+    for (size_t i = 0; i < sizeof images / sizeof *images; i++) {
+        dwc_plan_info one, many;
+        const dwc_plan_options cold = {.threads = 1, .cache = DWC_CACHE_COLD, .ignore_wisdom = 1};
+        for (int n = 1; n <= 64; n += 63) {
+            char text[DWC_PROBLEM_TEXT_MAX];
+            snprintf(text, sizeof text, "f32:nhwc:n%d:%s", n, images[i]);
+            const dwc_problem problem = dwt_problem(text);
+            dwt_note(&problem, 0, NULL);
+            dwc_plan_destroy(plan_of(&problem, &cold, n == 1 ? &one : &many));
+        }
+        assert_string_equal(one.algo, many.algo);
+        assert_string_equal(one.params, many.params);
+    }
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(kept_to), cmocka_unit_test(default_error),
-                                       cmocka_unit_test(refusals), cmocka_unit_test(classes)};
+                                       cmocka_unit_test(refusals), cmocka_unit_test(classes),
+                                       cmocka_unit_test(any_batch)};
     dwt_begin(argc, argv);
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     dwt_end();

@@ -89,7 +89,7 @@ static void make_problem(dwt_rng *rng, dwc_dtype dtype, dwc_layout layout, kerne
         strides(rng, kernel->sh, &p->sh, &p->dh);
         strides(rng, kernel->sw, &p->sw, &p->dw);
         p->m = kernel->m ? kernel->m : dwt_between(rng, 1, 5);
-        p->h = dwt_between(rng, 1, 12);
+        p->h = dwt_between(rng, 1, kernel->rows == DWCI_STRIP && dwt_chance(rng, 1, 4) ? 40 : 12);
         p->w = dwt_between(rng, 1, layout == DWC_NHWC ? 24 : 150);
         p->c = layout == DWC_NCHW ? dwt_between(rng, 1, 6)
                                   : dwt_between(rng, 1, kernel->channels == DWCI_FLAT ? lanes_of(k) - 1 : 70);
