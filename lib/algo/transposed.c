@@ -159,7 +159,7 @@ void dwci_transposed_pack(const dwci_algo *inner, const dwci_solution *s, const 
     const int64_t lanes = dwci_lanes(c), taps = p->kh * p->kw;
     const blocks all = blocks_of(c);
     dwci_solution one;
-    char why[1];
+    char why[64];
     if (c->geometry.filter_elements == 0 || !inner_solution(inner, s, &one, why, sizeof why))
         return;
     const size_t each = rounded(one.prepared.packed_bytes);
@@ -196,7 +196,7 @@ static void run_share(void *data, int i, int count) {
     const int64_t lanes = dwci_lanes(c), in_plane = p->h * p->w, out_plane = g->oh * g->ow, m = p->m;
     const blocks all = blocks_of(c);
     dwci_solution one;
-    char why[1];
+    char why[64];
     if (!inner_solution(work->inner, s, &one, why, sizeof why))
         return; /* prepare has refused it */
     const dwc_geometry *inner = &one.problem_case.geometry;
