@@ -217,7 +217,8 @@ static void check_case(const kernel_case *k, dwt_rng *rng, dwt_guard_side side) 
     args.stage_rows = dwt_chance(rng, 1, 2) ? dwt_between(rng, 1, 6) : 0;
     args.prefetch = dwt_between(rng, 0, 2);
     const int64_t stage_rows = args.stage_rows * p->sh + p->kh < p->h ? args.stage_rows * p->sh + p->kh : p->h;
-    const int64_t stage_row = dwci_stage_row(dwci_stage_pixel(p->c, lanes), p->w);
+    /* A part of the channels may be skewed where all of them are not. */
+    const int64_t stage_row = dwci_stage_row(dwci_vectors(p->c, lanes) * lanes + DWCI_STAGE_SKEW, p->w);
     const dwci_nchw_stage stage = dwci_nchw_stage_of(&args, lanes);
     const size_t scratch_bytes = p->layout == DWC_NHWC ? (size_t)(stage_rows * stage_row) * element
                                  : k->kernel->channels == DWCI_IN_PLACE
