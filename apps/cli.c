@@ -5,6 +5,7 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -86,6 +87,21 @@ int cli_context(const common_options *common, int threads, dwc_isa max_isa, cons
     if (dwc_context_create(&options, context, &error))
         return fail_library(failure, NULL, &error);
     return EXIT_DONE;
+}
+
+static void mask_stops(int how) {
+    sigset_t stops;
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGUSR1);
+    sigprocmask(how, &stops, NULL);
+}
+
+void cli_hold_stops(void) {
+    mask_stops(SIG_BLOCK);
+}
+
+void cli_take_stops(void) {
+    mask_stops(SIG_UNBLOCK);
 }
 
 int cli_flush_output(cli_failure *failure) {

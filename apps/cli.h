@@ -53,7 +53,8 @@ typedef struct cli_command {
     const cli_option *options;
     void *values; /* the command's options struct, holding the defaults; starts with common_options */
     int (*run)(cli_failure *failure);
-    int team; /* run by all processes of a launcher, not by the first one alone */
+    int team;  /* run by all processes of a launcher, not by the first one alone */
+    int stops; /* SIGUSR1 asks it to stop: it calls cli_take_stops when it is ready for that */
 } cli_command;
 
 extern const cli_command conv_command, bench_command, tune_command, wisdom_command, info_command, check_command;
@@ -62,6 +63,11 @@ extern const cli_command conv_command, bench_command, tune_command, wisdom_comma
  * wisdom: for its plans, may be NULL. log_topics (may be NULL) tells what the user wants to hear about. */
 int cli_context(const common_options *common, int threads, dwc_isa max_isa, const dwc_wisdom *wisdom,
                 dwc_context **context, unsigned *log_topics, cli_failure *failure);
+
+/* SIGUSR1 waits from the first of these calls to the second: MPI takes its time to start, and a request to stop that
+ * comes meanwhile has to be answered like any other. */
+void cli_hold_stops(void);
+void cli_take_stops(void);
 
 /* Flushes stdout; EXIT_FAILED if anything written there was lost. */
 int cli_flush_output(cli_failure *failure);

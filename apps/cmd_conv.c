@@ -175,4 +175,5 @@ const cli_command conv_command = {
     .values = &options,
     .run = run_conv,
     .team = 1,
+    .stops = 1,
 };

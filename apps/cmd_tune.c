@@ -94,6 +94,7 @@ static void watch_signals(void) {
         action.sa_flags = SA_RESTART;
         sigaction(stop_signals[i], &action, NULL);
     }
+    cli_take_stops();
 }
 
 /* ---- lines ------------------------------------------------------------------------------------------------------- */
@@ -273,4 +274,5 @@ const cli_command tune_command = {
     .values = &options,
     .run = run_tune,
     .team = 1,
+    .stops = 1,
 };

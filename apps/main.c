@@ -89,6 +89,8 @@ static int run_command(const cli_command *command, int argc, char **argv, cli_fa
     int code = options_parse(command->options, argc, argv, command->values, failure);
     if (code)
         return code;
+    if (!command->stops)
+        cli_take_stops();
     if (!common->help && !common->version)
         return team_rank() == 0 || command->team ? command->run(failure) : EXIT_DONE;
     if (common->help && team_rank() == 0)
@@ -129,6 +131,7 @@ static int run(int argc, char **argv, cli_failure *failure) {
 int main(int argc, char **argv) {
     static cli_failure failure;
 
+    cli_hold_stops();
     open_standard_files();
     /* A file-size limit shall be an error of the write, not a signal that leaves a partial file behind. */
     signal(SIGXFSZ, SIG_IGN);

@@ -64,6 +64,7 @@ static void request_stop(int number) {
 void stream_watch_stop(void) {
     struct sigaction action = {.sa_handler = request_stop, .sa_flags = SA_RESTART};
     sigaction(SIGUSR1, &action, NULL);
+    cli_take_stops();
 }
 
 /* ---- the three stages -------------------------------------------------------------------------------------------- */

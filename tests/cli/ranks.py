@@ -345,6 +345,36 @@ def stopped_jobs(kills, seed):
     clean()
 
 
+def early_stops():
+    """SIGUSR1 while MPI starts: ranks wait for one that is late, and have handlers for nothing yet."""
+    jobs = (("conv", SLOW), ("tune", ["tune", "f32:nhwc:n1:8x9x16:k3x3", "--wisdom", "early.jsonl", "--threads", 1]))
+    for name, job in jobs:
+        process = start_ranks(3, *job, rank=2, before="sleep 2")
+        early = []
+        while process.poll() is None and len(early) < 2:
+            early = [pid for pid in children(process) if os.path.realpath(f"/proc/{pid}/exe") == cli_support.program]
+            time.sleep(0.01)
+        time.sleep(0.7)
+        for pid in early:
+            os.kill(pid, signal.SIGUSR1)
+        result = end_ranks(process, job)
+        check(f"{name}: SIGUSR1 while MPI starts: 75", result.returncode == 75 and "--resume goes on" in result.stderr,
+              seen(result))
+    check("early stop: no output", not os.path.exists("out.npy"), left())
+    result = run_ranks(2, *SLOW, "--resume")
+    whole = digest() if check("early stop: resumed", result.returncode == 0 and left() == ["out.npy"], seen(result)) else None
+    clean()
+    run(*SLOW)
+    check("early stop: same bits", digest() == whole)
+    clean()
+    bench = ["bench", "f32:nhwc:n64:112x112x32:k9x9", "--min-time", 60]
+    process = start_ranks(2, *bench)
+    time.sleep(2)
+    process.send_signal(signal.SIGUSR1)
+    result = end_ranks(process, bench)
+    check("a command that does not stop on request is ended by the signal", result.returncode not in (0, 75), seen(result))
+
+
 def tuning():
     """Problems divided over ranks, one file of records."""
     problems = [f"f32:nhwc:n1:{size}x9x16:k3x3" for size in range(8, 14)]
@@ -419,6 +449,7 @@ instruction_sets()
 faults()
 different_files()
 stopped_jobs(kill_count, kill_seed)
+early_stops()
 tuning()
 benchmarks()
 doctor()
