@@ -375,6 +375,56 @@ def early_stops():
     check("a command that does not stop on request is ended by the signal", result.returncode not in (0, 75), seen(result))
 
 
+def crc32c(data):
+    value = 0xffffffff
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0x82f63b78 if value & 1 else 0)
+    return value ^ 0xffffffff
+
+
+def choose_in_records(path, algorithm, parameters):
+    """Writes another winner into the records of a wisdom file."""
+    lines = read_bytes(path).decode().splitlines()
+    with open(path, "w") as file:
+        for line in lines:
+            line = re.sub(r'"choice":{"algo":"\w+","params":"[^"]*","revision":\d+',
+                          f'"choice":{{"algo":"{algorithm}","params":"{parameters}","revision":1', line)
+            line = line[:line.rindex(',"checksum"')]
+            file.write(f'{line},"checksum":"{crc32c(line.encode()):08x}"}}\n')
+
+
+def changed_wisdom():
+    """A job that is gone on with keeps its numerics, whatever the wisdom says by then."""
+    rng = random.Random(9)
+    write_npy("input.npy", (300, 40, 40, 16), [rng.uniform(-1, 1) for _ in range(40 * 40 * 16)] * 300)
+    write_npy("filter.npy", (3, 3, 16, 1), [rng.uniform(-1, 1) for _ in range(9 * 16)])
+    problem = "f32:nhwc:n300:40x40x16:k3x3"
+    result = run("tune", problem, "--wisdom", "changed.jsonl", "--threads", 1)
+    check("changed wisdom: tuned", result.returncode == 0, seen(result))
+    job = [*JOB, "--wisdom", "changed.jsonl", "--chunk-images", 1, "--checkpoint", 0.005, "--json"]
+    first = json.loads(run(*job).stdout)
+    direct = digest()
+    clean()
+    before = read_bytes("changed.jsonl")
+    result = run("bench", problem, "--algo", "winograd", "--min-time", 0, "--offsets", 0, "--format", "jsonl")
+    choose_in_records("changed.jsonl", "winograd", json.loads(result.stdout)["params"])
+    second = json.loads(run(*job).stdout)
+    whole = digest()
+    clean()
+    check("changed wisdom: other numerics", (first["algo"], second["algo"], second["source"]) == ("direct", "winograd", "record")
+          and direct != whole, (first, second))
+    result = stop(signal.SIGUSR1, 3, 2, *job)
+    check("changed wisdom: stopped", result.returncode == 75, seen(result))
+    with open("changed.jsonl", "wb") as file:
+        file.write(before)
+    result = run_ranks(4, *job, "--resume")
+    check("changed wisdom: resumed with the numerics it began with", result.returncode == 0 and digest() == whole
+          and json.loads(result.stdout)["algo"] == "winograd", seen(result))
+    clean()
+
+
 def tuning():
     """Problems divided over ranks, one file of records."""
     problems = [f"f32:nhwc:n1:{size}x9x16:k3x3" for size in range(8, 14)]
@@ -450,6 +500,7 @@ faults()
 different_files()
 stopped_jobs(kill_count, kill_seed)
 early_stops()
+changed_wisdom()
 tuning()
 benchmarks()
 doctor()
