@@ -19,8 +19,9 @@
  *  - MPI belongs to the caller: it must be initialised with MPI_THREAD_FUNNELED at least and not be finalised while
  *    there are contexts. Only the thread that initialised it may call collective functions, one at a time for a
  *    context.
- *  - A rank that waits looks without pause for half a millisecond, then sleeps in between, 1 ms at most; while data are
- *    on their way, not at all if no other rank may run on its cores, else some tens of microseconds.
+ *  - A rank that waits looks without pause for half a millisecond, then sleeps in between, 1 ms at most; while data
+ *    are on their way, and in all of the pipelined mode, not at all if no other rank may run on its cores, else some
+ *    tens of microseconds.
  *  - Same numerics, same bits: one rank chooses algorithm and parameters for all, by the whole batch, and outputs have
  *    the bits that one process gets with these, whatever the ranks, the split, and the mode of
  *    dwc_mpi_plan_execute_root. Where CPUs differ, plans keep to what rounds alike on all of them: `direct` where all

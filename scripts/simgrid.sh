@@ -24,12 +24,12 @@ rm -f "$work"/rows/*
 
 # The description of the cluster, and what SMPI adds to it: nothing but 1 us for every look at a message.
 link=12.5e9 latency=2e-6 look=1e-6 ranks=(8 16 32 64 128 256)
-options=(smpi/simulate-computation:no smpi/test:"$look" smpi/grow-injected-times:no smpi/bw-factor:0:1 smpi/lat-factor:0:1
+options=(smpi/simulate-computation:no smpi/test:0 smpi/grow-injected-times:no smpi/bw-factor:0:1 smpi/lat-factor:0:1
     smpi/coll-selector:ompi network/crosstraffic:0 smpi/shared-malloc:global smpi/shared-malloc-blocksize:67108864)
 seq -f 'node-%g' 0 255 > "$work/hosts"
 
 libraries=$(PKG_CONFIG_PATH=$build/lib pkg-config --static --libs --define-variable=libdir="$build/lib" dwconv)
-wrapped=MPI_Query_thread,MPI_Iallreduce,MPI_Ibcast,MPI_Iallgather,MPI_Test
+wrapped=MPI_Query_thread,MPI_Iallreduce,MPI_Ibcast,MPI_Iallgather,MPI_Test,MPI_Testsome
 # shellcheck disable=SC2086
 smpicc -O2 -std=gnu11 -Ilib scripts/simgrid/study.c lib/mpi/*.c -o "$work/study" "-Wl,--wrap=${wrapped//,/,--wrap=}" \
     ${libraries/-ldwconv/$build/lib/libdwconv.a}
@@ -81,12 +81,12 @@ simulate() { # CASE RANKS STUDY PROBLEM IMAGE_S
     printf 'simgrid: %s on %s ranks\n' "$study $problem $image_s" "$p" >&2
     # shellcheck disable=SC2086
     smpirun -np "$p" -no-privatize -platform scripts/simgrid/cluster.xml -hostfile "$work/hosts" --log=root.thresh:critical \
-        $cfg "$work/study" "$study" "$problem" "$image_s" "$link" "$latency" > "$work/rows/$name-$p.txt"
+        $cfg "$work/study" "$study" "$problem" "$image_s" "$link" "$latency" "$look" > "$work/rows/$name-$p.txt"
     sed "s/^/$name,/" "$work/rows/$name-$p.txt" > "$work/rows/$name-$p.csv"
 }
 export -f simulate
 cfg=$(printf -- '--cfg=%s ' "${options[@]}")
-export cfg work link latency
+export cfg work link latency look
 # The largest ones take longest: first.
 # shellcheck disable=SC2016
 printf '%s\n' "${jobs[@]}" | sort -k2,2nr | tr '\n' '\0' | xargs -0 -P "$(nproc)" -I{} bash -euc 'simulate "$1"' _ {}

@@ -33,14 +33,17 @@ struct dwc_mpi_plan {
     dwci_mpi_edge edges[];
 };
 
-/* Tags of a plan; each slot of a pipeline has a few of its own. */
-enum { DWCI_MPI_SLOTS = 6, DWCI_MPI_SLOT_TAGS = 4 };
+/* Tags of a plan; each slot of a pipeline has two of its own. */
+enum { DWCI_MPI_SLOTS = 6 };
 enum {
     DWCI_MPI_TAG_ROWS,
     DWCI_MPI_TAG_FILTER,
     DWCI_MPI_TAG_BIAS,
-    DWCI_MPI_TAG_SLOT,
-    DWCI_MPI_TAGS = DWCI_MPI_TAG_SLOT + DWCI_MPI_SLOTS * DWCI_MPI_SLOT_TAGS
+    DWCI_MPI_TAG_ORDER,
+    DWCI_MPI_TAG_VERDICT,
+    DWCI_MPI_TAG_INPUT,
+    DWCI_MPI_TAG_OUTPUT = DWCI_MPI_TAG_INPUT + DWCI_MPI_SLOTS,
+    DWCI_MPI_TAGS = DWCI_MPI_TAG_OUTPUT + DWCI_MPI_SLOTS
 };
 
 /* Rows first .. first+rows-1 of images image .. image+images-1 in a tensor of `height` rows per image, of this plan's
@@ -58,6 +61,10 @@ dwci_mpi_slab dwci_mpi_output_slab(const dwc_mpi_plan *plan, const dwci_mpi_view
  * called by all ranks after they agreed. */
 dwc_status dwci_mpi_move_parts(const dwc_mpi_plan *plan, int root, int to_root, const void *whole, const void *part,
                                dwc_error *error);
+
+/* The same for filter and bias, from the root's memory to that of the others. */
+dwc_status dwci_mpi_spread_filter(const dwc_mpi_plan *plan, int root, const void *filter, const void *bias,
+                                  dwc_error *error);
 
 /* This rank's part, its halo first; the same. */
 dwc_status dwci_mpi_compute_part(const dwc_mpi_plan *plan, void *input, const void *packed, const void *bias,

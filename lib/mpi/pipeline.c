@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pipeline of pipeline.h: two state machines that only look, a root's and a worker's, around the same slots. */
+/* The pipeline of pipeline.h: what a root and a worker do when a message is through, around the same slots.
+ *
+ *     pieces of a worker   | over | their outputs come | judged | ordered, not computed | free slots |
+ *                            ──────────────── in this order, at both ends ────────────────
+ *
+ * So messages of one kind need no number: an order is a byte, a verdict too, which the root takes from whoever has one.
+ * However many workers there are, the root looks at a few messages: the inputs that leave, the outputs that come, and
+ * one verdict. */
 #include "mpi/pipeline.h"
 #include "mpi/agree.h"
 
@@ -13,40 +20,79 @@ static const double quiet_part = 1.0 / 32, quiet_seconds = 1e-4;
  * them while both ranks compute. Between nodes tensors go in these if all can be under way at the same time. */
 enum { SHORT_BYTES = 60 << 10 };
 
-/* Messages of a slot, in the order of their tags. */
-enum { ORDER, INPUT, VERDICT, OUTPUT, MESSAGES = DWCI_MPI_SLOT_TAGS };
+/* Inputs that leave at the same time for workers without work: enough to keep the link busy between two looks, few
+ * enough for each of them to arrive soon. The very first one leaves alone and shows how long one takes. */
+enum { LEAVING = 8 };
 
-typedef enum slot_state { FREE, FILLING, READY, EMPTYING, CLOSED } slot_state;
+/* Inputs that a worker receives at the same time: one after the other they come sooner, but the next one has to begin
+ * while it computes. */
+enum { COMING = 2 };
 
-/* What the root knows of a worker. */
-typedef struct helper {
-    double since;   /* its first order */
-    int64_t pieces; /* that came back */
-    int under_way;
-} helper;
+/* Messages of a slot. */
+enum { ORDER, INPUT, VERDICT, OUTPUT, MESSAGES };
+
+/* Orders: a piece like most, the smaller one at the end, no more. */
+static const char whole_piece = 'w', rest_piece = 'r', no_piece = 'n';
+
+typedef struct partner partner;
+
+typedef struct message {
+    dwci_mpi_transfer transfer; /* at the front: a look knows no more */
+    partner *of;
+    int kind, slot;
+} message;
 
 typedef struct slot {
-    slot_state state;
-    helper *helper;     /* of the root */
-    int peer, tag, far; /* far: there are several nodes */
-    int64_t order, verdict;
+    message messages[MESSAGES];
+    int64_t piece;        /* of the root */
+    double since;         /* the order; of the root */
+    int64_t depth;        /* pieces of the worker then */
+    char order, verdict;  /* of a worker */
+    int full;             /* of a worker: the input is here */
+    int left;             /* messages that have to go through before the piece is over */
     void *input, *output; /* of a worker */
-    dwci_mpi_transfer messages[MESSAGES];
 } slot;
+
+/* The other end: each worker for the root, the root for a worker. Counts of pieces so far. */
+struct partner {
+    int index, rank;
+    int64_t ordered, begun, arrived, judged, over; /* begun: to arrive, of a worker */
+    double piece_s; /* from the order of the last piece that is over to its end, divided by those that it waited for */
+    message end;
+    slot slots[DWCI_MPI_SLOTS];
+};
 
 typedef struct pipeline {
     const dwci_mpi_job *job;
     dwc_mpi_context *context;
+    int root;                     /* this rank is the root */
     int64_t images, pieces, next; /* images of a piece; the next one to be computed */
     dwci_mpi_engine whole, rest;  /* rest: of the last piece, if it is smaller */
-    slot *slots;
-    int count;
-    helper *helpers;
+    partner **partners;
+    int partner_count;
+    dwci_mpi_transfer **open; /* messages under way, in the order of their beginnings */
+    int open_count;
     void *filter, *bias; /* of a worker */
     int64_t own;
-    double piece_s; /* that the last piece of this rank took */
+    double piece_s; /* that the last piece of this rank took; at first a guess */
     dwc_status failed;
     dwc_error *error;
+
+    /* Of the root. */
+    message listener; /* for the next verdict */
+    char verdict;
+    int listening, unjudged;
+    int stopped;      /* a rank failed */
+    int turn;         /* of the partner to begin with */
+    int spare;        /* more inputs could leave, but for LEAVING */
+    int64_t arrived;  /* inputs */
+    int64_t left;     /* those of them that arrived in */
+    int64_t back;     /* pieces that are back */
+    double moving_s;  /* looks at messages that moved */
+    double leaving_s; /* so many seconds of looking with more of them spare */
+
+    /* Of a worker. */
+    int closed; /* no more orders */
 } pipeline;
 
 /* ---- pieces and messages ----------------------------------------------------------------------------------------- */
@@ -64,25 +110,47 @@ static void *output_of(const pipeline *p, int64_t piece) {
     return (char *)p->job->output + piece * p->whole.output_bytes;
 }
 
-static void begin(slot *s, int message, int sending, const void *data, int64_t bytes) {
+static slot *slot_of(partner *a, int64_t count) {
+    return &a->slots[count % DWCI_MPI_SLOTS];
+}
+
+static void begin(pipeline *p, message *m, const void *data, int64_t bytes) {
+    static const int tags[] = {DWCI_MPI_TAG_ORDER, DWCI_MPI_TAG_INPUT, DWCI_MPI_TAG_VERDICT, DWCI_MPI_TAG_OUTPUT};
+    const int tag = p->job->plan->tag + tags[m->kind] + (m->kind == INPUT || m->kind == OUTPUT ? m->slot : 0);
+    const int down = m->kind == ORDER || m->kind == INPUT;
     const dwci_mpi_slab slab = dwci_mpi_flat(data, bytes);
-    dwci_mpi_transfer_start(&s->messages[message], &slab, s->peer, s->tag + message, sending);
-    if (s->far && bytes <= DWCI_MPI_WINDOW * SHORT_BYTES)
-        s->messages[message].limit = SHORT_BYTES;
+    dwci_mpi_transfer_start(&m->transfer, &slab, m->of ? m->of->rank : MPI_ANY_SOURCE, tag, down == p->root);
+    m->transfer.received = m->kind == INPUT; /* short messages leave the root long before */
+    if (p->context->place.nodes > 1 && bytes <= DWCI_MPI_WINDOW * SHORT_BYTES)
+        m->transfer.limit = SHORT_BYTES;
+    p->open[p->open_count++] = &m->transfer;
 }
 
-static int done(const slot *s) {
-    int open = 0;
-    for (int i = 0; i < MESSAGES; i++)
-        open |= !dwci_mpi_transfer_done(&s->messages[i]);
-    return !open;
-}
+static void root_got(pipeline *p, const message *m);
+static void worker_got(pipeline *p, const message *m);
 
-static dwc_status look(pipeline *p, slot *s, int *moved) {
-    dwc_status status = DWC_OK;
-    for (int i = 0; i < MESSAGES && status == DWC_OK; i++)
-        status = dwci_mpi_transfer_progress(p->context, &s->messages[i], moved, p->error);
+/* The order of messages is kept: those with the same tag have to begin in it. */
+static dwc_status look(pipeline *p, int *moved) {
+    dwc_status status = dwci_mpi_look(p->context, p->open, p->open_count, moved, p->error);
+    for (int i = 0; i < p->open_count && status == DWC_OK;) {
+        const message *m = (const message *)p->open[i];
+        if (!dwci_mpi_transfer_done(&m->transfer)) {
+            i++;
+            continue;
+        }
+        p->open_count--;
+        memmove(&p->open[i], &p->open[i + 1], (size_t)(p->open_count - i) * sizeof *p->open);
+        (p->root ? root_got : worker_got)(p, m);
+        *moved = 1;
+    }
     return status;
+}
+
+/* One of the messages of a slot is through. */
+static void settle(partner *a, slot *s) {
+    s->left--;
+    while (a->over < a->judged && slot_of(a, a->over)->left == 0)
+        a->over++;
 }
 
 /* Looks in vain: since when. */
@@ -91,18 +159,24 @@ typedef struct quiet {
     dwci_mpi_patience patience;
 } quiet;
 
+double dwci_mpi_quiet(double piece_s) {
+    const double wanted = quiet_part * piece_s;
+    return wanted < quiet_seconds ? wanted : quiet_seconds;
+}
+
 static int is_quiet(const pipeline *p, quiet *q, int moved) {
-    const double now = MPI_Wtime(), wanted = quiet_part * p->piece_s;
+    const double now = MPI_Wtime();
     if (moved || q->since == 0)
         q->since = now;
-    return now - q->since >= (wanted < quiet_seconds ? wanted : quiet_seconds);
+    return now - q->since >= dwci_mpi_quiet(p->piece_s);
 }
 
 /* Computes a piece, unless this rank failed before. */
-static dwc_status compute(pipeline *p, int64_t piece, const void *input, const void *bias, void *output) {
+static dwc_status compute(pipeline *p, const dwci_mpi_engine *engine, const void *input, const void *bias,
+                          void *output) {
     const double start = MPI_Wtime();
     if (p->failed == DWC_OK)
-        p->failed = dwci_mpi_engine_run(engine_of(p, piece), input, bias, output, p->error);
+        p->failed = dwci_mpi_engine_run(engine, input, bias, output, p->error);
     p->piece_s = MPI_Wtime() - start;
     p->own += p->failed == DWC_OK;
     return p->failed;
@@ -110,80 +184,159 @@ static dwc_status compute(pipeline *p, int64_t piece, const void *input, const v
 
 /* ---- the root ---------------------------------------------------------------------------------------------------- */
 
-static void root_order(pipeline *p, slot *s, int open) {
-    s->order = open ? p->next++ : -1;
-    s->state = open ? FILLING : CLOSED;
-    begin(s, ORDER, 1, &s->order, sizeof s->order);
-    if (!open)
+static void listen_for_verdict(pipeline *p) {
+    if (p->listening || p->unjudged == 0)
         return;
-    if (s->helper->pieces + s->helper->under_way++ == 0)
-        s->helper->since = MPI_Wtime();
-    begin(s, INPUT, 1, input_of(p, s->order), engine_of(p, s->order)->input_bytes);
-    begin(s, VERDICT, 0, &s->verdict, sizeof s->verdict);
+    p->listening = 1;
+    begin(p, &p->listener, &p->verdict, 1);
 }
 
-/* Would another piece come back before the root could do all that is left? A worker has to show first how fast it is.
- * */
-static int pays(const pipeline *p, const helper *h) {
-    if (h->pieces == 0 || p->piece_s == 0)
-        return h->under_way < 2;
-    const double interval = (MPI_Wtime() - h->since) / (double)h->pieces;
-    return (h->under_way + 1) * interval <= (double)(p->pieces - p->next) * p->piece_s;
+static void judge(pipeline *p, partner *a) {
+    slot *s = slot_of(a, a->judged++);
+    p->listening = 0;
+    p->unjudged--;
+    if (p->verdict == DWC_OK) {
+        begin(p, &s->messages[OUTPUT], output_of(p, s->piece), engine_of(p, s->piece)->output_bytes);
+    } else {
+        p->stopped = 1;
+        settle(a, s);
+    }
+    listen_for_verdict(p);
 }
 
-/* *stopped becomes 1 where a worker failed. */
-static dwc_status root_step(pipeline *p, slot *s, int *stopped, int *moved) {
-    dwc_status status = look(p, s, moved);
+static void root_got(pipeline *p, const message *m) {
+    if (m->kind == INPUT) {
+        p->arrived++;
+        m->of->arrived++;
+    } else if (m->kind == OUTPUT) {
+        const slot *s = &m->of->slots[m->slot];
+        m->of->piece_s = (MPI_Wtime() - s->since) / (double)s->depth;
+        settle(m->of, &m->of->slots[m->slot]);
+        p->back++;
+    } else if (m->kind == VERDICT) {
+        const int from = m->transfer.peer;
+        judge(p, p->partners[from - (from > p->job->root)]);
+    }
+}
+
+static void order(pipeline *p, partner *a) {
+    slot *s = slot_of(a, a->ordered);
+    const dwci_mpi_engine *engine = engine_of(p, p->next);
+    s->piece = p->next++;
+    s->left = 1;
+    s->since = MPI_Wtime();
+    s->depth = ++a->ordered - a->over;
+    begin(p, &s->messages[ORDER], engine == &p->whole ? &whole_piece : &rest_piece, 1);
+    begin(p, &s->messages[INPUT], input_of(p, s->piece), engine->input_bytes);
+    p->unjudged++;
+    listen_for_verdict(p);
+}
+
+/* Would another piece come back before the root could do all that is left? Until a worker has shown how fast it is it
+ * gets two, or more if that is a small part of what is left. */
+static int pays(const pipeline *p, const partner *a) {
+    const int64_t with_it = a->ordered - a->over + 1, left = p->pieces - p->next;
+    if (with_it > DWCI_MPI_SLOTS)
+        return 0;
+    if (a->over == 0)
+        return with_it <= 2 || with_it * p->partner_count * 4 <= left;
+    return (double)with_it * a->piece_s <= (double)left * p->piece_s;
+}
+
+/* It looks, so what is sent to it leaves at once; one that computes takes its next input later. */
+static int waits(const partner *a) {
+    return a->arrived == a->judged;
+}
+
+/* Moving a piece takes the root longer than computing it, as far as it has seen: sockets and shared memory are copied
+ * by the ranks themselves. */
+static int moving_is_work(const pipeline *p) {
+    enum { enough = 4 };
+    return p->back >= enough && p->moving_s > (double)p->back * p->piece_s;
+}
+
+/* Whose turn it is: who has the fewest pieces. NULL: nobody; `spare` says whether there would be somebody. */
+static partner *next_partner(pipeline *p) {
+    int64_t leaving = 0;
+    partner *best = NULL;
+    p->spare = 0;
+    if (moving_is_work(p))
+        return NULL;
+    for (int i = 0; i < p->partner_count; i++) {
+        partner *a = p->partners[(p->turn + i) % p->partner_count];
+        leaving += waits(a) ? a->ordered - a->arrived : 0;
+        if ((!best || a->ordered - a->over < best->ordered - best->over) && pays(p, a))
+            best = a;
+    }
+    p->spare = best && waits(best) && leaving >= (p->arrived > 0 ? LEAVING : 1);
+    return p->spare ? NULL : best;
+}
+
+static int is_open(const pipeline *p) {
+    return !p->stopped && p->next < p->pieces;
+}
+
+static void give(pipeline *p) {
+    partner *a;
+    while (is_open(p) && (a = next_partner(p))) {
+        order(p, a);
+        p->turn = (a->index + 1) % p->partner_count;
+    }
+}
+
+/* While the root computes it gives nothing away. That does no harm if there is nothing to give, or if what leaves keeps
+ * the link busy for as long. */
+static int may_compute(const pipeline *p) {
+    return !p->spare || (p->left > 0 && LEAVING * p->leaving_s >= p->piece_s * (double)p->left);
+}
+
+static void close_all(pipeline *p) {
+    for (int i = 0; i < p->partner_count; i++)
+        begin(p, &p->partners[i]->end, &no_piece, 1);
+    p->closed = 1;
+}
+
+/* *since: the last arrival that was seen, 0: none since the last piece of the root. */
+static dwc_status root_look(pipeline *p, double *since, int *moved) {
+    const int64_t before = p->arrived;
+    const int spare = p->spare;
+    const double start = MPI_Wtime();
+    dwc_status status = look(p, moved);
     if (status)
         return status;
-    if (s->state == FILLING && dwci_mpi_transfer_done(&s->messages[VERDICT])) {
-        s->state = EMPTYING;
-        *stopped |= s->verdict != DWC_OK;
-        if (s->verdict == DWC_OK)
-            begin(s, OUTPUT, 0, output_of(p, s->order), engine_of(p, s->order)->output_bytes);
+    const double now = MPI_Wtime();
+    p->moving_s += *moved ? now - start : 0;
+    if (p->arrived > before && spare && *since > 0) {
+        p->left += p->arrived - before;
+        p->leaving_s += now - *since;
     }
-    if (s->state == EMPTYING && done(s)) {
-        s->state = FREE;
-        s->helper->pieces++;
-        s->helper->under_way--;
-    }
-    const int open = !*stopped && p->next < p->pieces;
-    if (s->state == FREE && (!open || pays(p, s->helper))) {
-        root_order(p, s, open);
-        *moved = 1;
-    }
-    return DWC_OK;
-}
-
-static dwc_status root_look(pipeline *p, int *stopped, int *open, int *moved) {
-    *open = 0;
-    for (int i = 0; i < p->count; i++) {
-        dwc_status status = root_step(p, &p->slots[i], stopped, moved);
-        if (status)
-            return status;
-        *open |= p->slots[i].state != CLOSED || !done(&p->slots[i]);
-    }
+    give(p);
+    if (p->arrived > before || (p->arrived == 0 && *since == 0))
+        *since = now;
+    if (!is_open(p) && !p->closed)
+        close_all(p);
     return DWC_OK;
 }
 
 static dwc_status run_root(pipeline *p) {
     quiet q = {0};
-    int stopped = 0;
-    for (int open = 1; open;) {
+    double since = 0;
+    while (!p->closed || p->open_count > 0) {
         int moved = 0;
-        dwc_status status = root_look(p, &stopped, &open, &moved);
+        dwc_status status = root_look(p, &since, &moved);
         if (status)
             return status;
-        if (!stopped && p->next < p->pieces) {
-            if (open && !is_quiet(p, &q, moved))
+        if (is_open(p)) {
+            if (p->partner_count > 0 && (!is_quiet(p, &q, moved) || !may_compute(p)))
                 continue;
             const int64_t piece = p->next++;
-            stopped |= compute(p, piece, input_of(p, piece), p->job->bias, output_of(p, piece)) != DWC_OK;
+            compute(p, engine_of(p, piece), input_of(p, piece), p->job->bias, output_of(p, piece));
+            p->stopped |= p->failed != DWC_OK;
             q = (quiet){.since = 0};
-            open = 1;
+            since = 0;
         } else if (moved) {
             q.patience = (dwci_mpi_patience){0};
-        } else if (open) {
+        } else if (p->open_count > 0) {
             dwci_mpi_pause(p->context, &q.patience, 1);
         }
     }
@@ -192,101 +345,79 @@ static dwc_status run_root(pipeline *p) {
 
 /* ---- a worker ---------------------------------------------------------------------------------------------------- */
 
-static dwc_status worker_step(pipeline *p, slot *s, int *moved) {
-    dwc_status status = look(p, s, moved);
-    if (status || !done(s))
-        return status;
-    if (s->state == FREE) { /* the order has come */
-        s->state = s->order < 0 ? CLOSED : FILLING;
-        if (s->order >= 0)
-            begin(s, INPUT, 0, s->input, engine_of(p, s->order)->input_bytes);
-    } else if (s->state == FILLING) {
-        s->state = READY;
-    } else if (s->state == EMPTYING) {
-        s->state = FREE;
-        begin(s, ORDER, 0, &s->order, sizeof s->order);
+static void listen_for_order(pipeline *p) {
+    partner *a = p->partners[0];
+    slot *s = slot_of(a, a->ordered);
+    if (p->listening || p->closed || a->ordered - a->over == DWCI_MPI_SLOTS)
+        return;
+    p->listening = 1;
+    begin(p, &s->messages[ORDER], &s->order, 1);
+}
+
+static const dwci_mpi_engine *ordered_engine(const pipeline *p, const slot *s) {
+    return s->order == rest_piece ? &p->rest : &p->whole;
+}
+
+static void receive_inputs(pipeline *p) {
+    partner *a = p->partners[0];
+    for (; a->begun < a->ordered && a->begun - a->arrived < COMING; a->begun++) {
+        slot *s = slot_of(a, a->begun);
+        begin(p, &s->messages[INPUT], s->input, ordered_engine(p, s)->input_bytes);
     }
-    return DWC_OK;
+}
+
+static void worker_got(pipeline *p, const message *m) {
+    partner *a = m->of;
+    slot *s = &a->slots[m->slot];
+    if (m->kind == INPUT) {
+        a->arrived++;
+        s->full = 1;
+    } else if (m->kind == ORDER) {
+        p->listening = 0;
+        p->closed = s->order == no_piece;
+        a->ordered += !p->closed;
+    } else {
+        settle(a, s);
+    }
+    receive_inputs(p);
+    listen_for_order(p);
 }
 
 static void worker_compute(pipeline *p, slot *s) {
-    s->verdict = compute(p, s->order, s->input, p->bias, s->output);
-    s->state = EMPTYING;
-    begin(s, VERDICT, 1, &s->verdict, sizeof s->verdict);
+    const dwci_mpi_engine *engine = ordered_engine(p, s);
+    s->verdict = (char)compute(p, engine, s->input, p->bias, s->output);
+    s->full = 0;
+    s->left = 1 + (s->verdict == DWC_OK);
+    p->partners[0]->judged++;
+    begin(p, &s->messages[VERDICT], &s->verdict, 1);
     if (s->verdict == DWC_OK)
-        begin(s, OUTPUT, 1, s->output, engine_of(p, s->order)->output_bytes);
-}
-
-/* What a worker saw in one look. */
-typedef struct sight {
-    slot *first;           /* the one to compute next, or NULL */
-    int open, data, moved; /* data: a piece is on its way */
-} sight;
-
-static dwc_status worker_look(pipeline *p, sight *seen) {
-    *seen = (sight){.first = NULL};
-    for (int i = 0; i < p->count; i++) {
-        slot *s = &p->slots[i];
-        const slot_state before = s->state;
-        dwc_status status = worker_step(p, s, &seen->moved);
-        if (status)
-            return status;
-        seen->moved |= s->state != before;
-        seen->open |= s->state != CLOSED;
-        seen->data |= s->state == FILLING || s->state == EMPTYING;
-        if (s->state == READY && (!seen->first || s->order < seen->first->order))
-            seen->first = s;
-    }
-    return DWC_OK;
+        begin(p, &s->messages[OUTPUT], s->output, engine->output_bytes);
 }
 
 static dwc_status run_worker(pipeline *p) {
+    partner *a = p->partners[0];
     quiet q = {0};
-    sight seen = {.open = 1};
-    for (int i = 0; i < p->count; i++)
-        begin(&p->slots[i], ORDER, 0, &p->slots[i].order, sizeof p->slots[i].order);
-    while (seen.open) {
-        dwc_status status = worker_look(p, &seen);
+    listen_for_order(p);
+    while (p->open_count > 0 || a->judged < a->ordered) {
+        int moved = 0;
+        dwc_status status = look(p, &moved);
         if (status)
             return status;
-        if (seen.first && is_quiet(p, &q, seen.moved)) {
-            worker_compute(p, seen.first);
+        slot *s = slot_of(a, a->judged);
+        const int ready = a->judged < a->ordered && s->full;
+        if (ready && is_quiet(p, &q, moved)) {
+            worker_compute(p, s);
             q = (quiet){.since = 0};
-        } else if (seen.moved) {
+        } else if (moved) {
             q.patience = (dwci_mpi_patience){0};
-        } else if (!seen.first && seen.open) {
-            dwci_mpi_pause(p->context, &q.patience, seen.data);
+        } else if (!ready && p->open_count > 0) {
+            dwci_mpi_pause(p->context, &q.patience, 1);
         }
     }
     return p->failed;
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
-
-dwc_status dwci_mpi_spread_filter(const dwci_mpi_job *job, void *filter, void *bias, dwc_error *error) {
-    enum { at_once = 8 };
-    dwc_mpi_context *c = job->plan->context;
-    const dwc_geometry *g = &job->plan->partition.geometry;
-    const int root = c->rank == job->root, first_tag = job->plan->tag;
-    const dwci_mpi_slab slabs[] = {
-        dwci_mpi_flat(root ? job->filter : filter, g->filter_elements * (int64_t)g->element_bytes),
-        dwci_mpi_flat(root ? job->bias : bias, g->bias_elements * (int64_t)g->element_bytes)};
-    dwci_mpi_transfer t[2 * at_once];
-    for (int rank = root ? 0 : c->size - 1; rank < c->size;) {
-        int count = 0;
-        for (; rank < c->size && count < 2 * at_once; rank++) {
-            const int peer = root ? rank : job->root;
-            if (peer == c->rank)
-                continue;
-            dwci_mpi_transfer_start(&t[count++], &slabs[0], peer, first_tag + DWCI_MPI_TAG_FILTER, root);
-            dwci_mpi_transfer_start(&t[count++], &slabs[1], peer, first_tag + DWCI_MPI_TAG_BIAS, root);
-        }
-        dwc_status status = dwci_mpi_transfer_all(c, t, count, error);
-        if (status)
-            return status;
-    }
-    return DWC_OK;
-}
 
 static dwc_status allocate_zeros(const pipeline *p, size_t bytes, void **memory) {
     dwc_status status = dwci_mpi_allocate(p->context, (int64_t)bytes, memory, p->error);
@@ -295,25 +426,41 @@ static dwc_status allocate_zeros(const pipeline *p, size_t bytes, void **memory)
     return status;
 }
 
-static dwc_status make_slots(pipeline *p) {
-    const int root = p->context->rank == p->job->root, peers = root ? p->context->size - 1 : 1;
-    void *slots = NULL, *helpers = NULL;
-    dwc_status status = allocate_zeros(p, (size_t)peers * DWCI_MPI_SLOTS * sizeof *p->slots, &slots);
-    if (status == DWC_OK)
-        status = allocate_zeros(p, (size_t)peers * sizeof *p->helpers, &helpers);
-    p->slots = slots;
-    p->helpers = helpers;
-    p->count = status ? 0 : peers * DWCI_MPI_SLOTS;
-    for (int i = 0; i < p->count && status == DWC_OK; i++) {
-        slot *s = &p->slots[i];
-        const int peer = i / DWCI_MPI_SLOTS;
-        s->helper = &p->helpers[peer];
-        s->far = p->context->place.nodes > 1;
-        s->peer = !root ? p->job->root : peer + (peer >= p->job->root);
-        s->tag = p->job->plan->tag + DWCI_MPI_TAG_SLOT + i % DWCI_MPI_SLOTS * DWCI_MPI_SLOT_TAGS;
-        if (!root && (status = dwci_mpi_allocate(p->context, p->whole.input_bytes, &s->input, p->error)) == DWC_OK)
+static message new_message(partner *of, int kind, int slot) {
+    return (message){.of = of, .kind = kind, .slot = slot};
+}
+
+static dwc_status make_partner(pipeline *p, int i) {
+    void *memory;
+    dwc_status status = allocate_zeros(p, sizeof(partner), &memory);
+    if (status)
+        return status;
+    partner *a = p->partners[i] = memory;
+    a->index = i;
+    a->rank = p->root ? i + (i >= p->job->root) : p->job->root;
+    a->end = new_message(a, ORDER, 0);
+    for (int k = 0; k < DWCI_MPI_SLOTS && status == DWC_OK; k++) {
+        slot *s = &a->slots[k];
+        for (int kind = 0; kind < MESSAGES; kind++)
+            s->messages[kind] = new_message(a, kind, k);
+        if (!p->root && (status = dwci_mpi_allocate(p->context, p->whole.input_bytes, &s->input, p->error)) == DWC_OK)
             status = dwci_mpi_allocate(p->context, p->whole.output_bytes, &s->output, p->error);
     }
+    return status;
+}
+
+static dwc_status make_partners(pipeline *p) {
+    const int count = p->root ? p->context->size - 1 : 1, most = count * (DWCI_MPI_SLOTS * MESSAGES + 1) + 1;
+    void *partners = NULL, *open = NULL;
+    dwc_status status = allocate_zeros(p, (size_t)count * sizeof *p->partners, &partners);
+    if (status == DWC_OK)
+        status = allocate_zeros(p, (size_t)most * sizeof *p->open, &open);
+    p->partners = partners;
+    p->open = open;
+    p->partner_count = status ? 0 : count;
+    p->listener = new_message(NULL, VERDICT, 0);
+    for (int i = 0; i < p->partner_count && status == DWC_OK; i++)
+        status = make_partner(p, i);
     return status;
 }
 
@@ -324,7 +471,7 @@ static dwc_status set_up(pipeline *p) {
     dwc_status status;
     if ((status = dwci_mpi_engine_make(plan, p->images, &p->whole, p->error)) ||
         (rest > 0 && (status = dwci_mpi_engine_make(plan, rest, &p->rest, p->error))) || p->job->alone ||
-        (status = make_slots(p)) || p->context->rank == p->job->root)
+        (status = make_partners(p)) || p->root)
         return status;
     if ((status = dwci_mpi_allocate(p->context, g->filter_elements * (int64_t)g->element_bytes, &p->filter, p->error)))
         return status;
@@ -333,12 +480,15 @@ static dwc_status set_up(pipeline *p) {
 
 static void clear_up(pipeline *p) {
     const dwc_context *own = p->context->own;
-    for (int i = 0; i < p->count; i++) {
-        dwc_release(own, p->slots[i].input);
-        dwc_release(own, p->slots[i].output);
+    for (int i = 0; i < p->partner_count && p->partners[i]; i++) {
+        for (int k = 0; k < DWCI_MPI_SLOTS; k++) {
+            dwc_release(own, p->partners[i]->slots[k].input);
+            dwc_release(own, p->partners[i]->slots[k].output);
+        }
+        dwc_release(own, p->partners[i]);
     }
-    dwc_release(own, p->slots);
-    dwc_release(own, p->helpers);
+    dwc_release(own, p->partners);
+    dwc_release(own, p->open);
     dwc_release(own, p->filter);
     dwc_release(own, p->bias);
     dwci_mpi_engine_free(&p->whole);
@@ -346,19 +496,21 @@ static void clear_up(pipeline *p) {
 }
 
 static dwc_status run(pipeline *p) {
-    const int root = p->context->rank == p->job->root;
-    const void *filter = root ? p->job->filter : p->filter;
-    dwc_status status = p->job->alone ? DWC_OK : dwci_mpi_spread_filter(p->job, p->filter, p->bias, p->error);
+    const dwci_mpi_job *job = p->job;
+    const void *filter = p->root ? job->filter : p->filter, *bias = p->root ? job->bias : p->bias;
+    dwc_status status = job->alone ? DWC_OK : dwci_mpi_spread_filter(job->plan, job->root, filter, bias, p->error);
     if (status || (status = dwci_mpi_engine_load(&p->whole, filter, p->error)) ||
         (status = dwci_mpi_engine_load(&p->rest, filter, p->error)))
         return status;
-    return root ? run_root(p) : run_worker(p);
+    return p->root ? run_root(p) : run_worker(p);
 }
 
 dwc_status dwci_mpi_pipeline(const dwci_mpi_job *job, int64_t *own, dwc_error *error) {
     pipeline p = {
         .job = job, .context = job->plan->context, .images = dwci_mpi_piece_images(job->plan), .error = error};
-    const int idle = job->alone && p.context->rank != job->root;
+    p.root = p.context->rank == job->root;
+    p.piece_s = job->plan->choice.image_s * (double)p.images;
+    const int idle = job->alone && !p.root;
     dwc_status status = DWC_OK;
     p.pieces = (job->plan->partition.problem.n - 1) / p.images + 1;
     if (!idle)

@@ -31,8 +31,8 @@ dwci_mpi_slab dwci_mpi_output_slab(const dwc_mpi_plan *plan, const dwci_mpi_view
 
 static dwc_status exchange_halo(const dwc_mpi_plan *plan, void *input, dwc_error *error) {
     const dwc_mpi_part *mine = &plan->part;
-    dwci_mpi_transfer transfers[2 * DWCI_MPI_WINDOW];
-    const int most = sizeof transfers / sizeof *transfers;
+    enum { most = DWCI_MPI_MOST_AT_ONCE };
+    dwci_mpi_transfer transfers[most];
     for (int from = 0; from < plan->edge_count; from += most) {
         int count = 0;
         for (; count < most && from + count < plan->edge_count; count++) {
@@ -135,6 +135,30 @@ dwc_status dwci_mpi_move_parts(const dwc_mpi_plan *plan, int root, int to_root, 
     }
     dwci_mpi_transfer_start(&transfer, &mine, root, plan->tag + DWCI_MPI_TAG_ROWS, to_root);
     return dwci_mpi_transfer_all(c, &transfer, 1, error);
+}
+
+dwc_status dwci_mpi_spread_filter(const dwc_mpi_plan *plan, int root, const void *filter, const void *bias,
+                                  dwc_error *error) {
+    dwc_mpi_context *c = plan->context;
+    const dwc_geometry *g = &plan->partition.geometry;
+    const int mine = c->rank == root;
+    const dwci_mpi_slab slabs[] = {dwci_mpi_flat(filter, g->filter_elements * (int64_t)g->element_bytes),
+                                   dwci_mpi_flat(bias, g->bias_elements * (int64_t)g->element_bytes)};
+    dwci_mpi_transfer t[DWCI_MPI_MOST_AT_ONCE];
+    for (int rank = mine ? 0 : c->size - 1; rank < c->size;) {
+        int count = 0;
+        for (; rank < c->size && count < DWCI_MPI_MOST_AT_ONCE; rank++) {
+            const int peer = mine ? rank : root;
+            if (peer == c->rank)
+                continue;
+            dwci_mpi_transfer_start(&t[count++], &slabs[0], peer, plan->tag + DWCI_MPI_TAG_FILTER, mine);
+            dwci_mpi_transfer_start(&t[count++], &slabs[1], peer, plan->tag + DWCI_MPI_TAG_BIAS, mine);
+        }
+        dwc_status status = dwci_mpi_transfer_all(c, t, count, error);
+        if (status)
+            return status;
+    }
+    return DWC_OK;
 }
 
 static dwc_status move(const char *call, const dwc_mpi_plan *plan, int root, int to_root, const void *whole,

@@ -67,11 +67,12 @@ static dwc_status set_up(const dwc_mpi_plan *plan, phases *m, dwc_error *error) 
 static dwc_status compute_part(const dwci_mpi_job *job, const phases *m, dwc_error *error) {
     const dwc_mpi_plan *plan = job->plan;
     const int root = plan->context->rank == job->root;
-    dwc_status status = dwci_mpi_spread_filter(job, m->filter, m->bias, error);
-    if (status || (status = dwc_plan_pack_filter(plan->local, root ? job->filter : m->filter, m->packed, error)) ||
+    const void *filter = root ? job->filter : m->filter, *bias = root ? job->bias : m->bias;
+    dwc_status status = dwci_mpi_spread_filter(plan, job->root, filter, bias, error);
+    if (status || (status = dwc_plan_pack_filter(plan->local, filter, m->packed, error)) ||
         (status = dwci_mpi_move_parts(plan, job->root, 0, job->input, m->input, error)))
         return status;
-    return dwci_mpi_compute_part(plan, m->input, m->packed, root ? job->bias : m->bias, m->output, m->workspace, error);
+    return dwci_mpi_compute_part(plan, m->input, m->packed, bias, m->output, m->workspace, error);
 }
 
 /* Each step if all ranks are through with the one before. */

@@ -83,8 +83,10 @@ int dwci_mpi_transfer_done(const dwci_mpi_transfer *t) {
 
 static int post(dwc_mpi_context *c, const dwci_mpi_transfer *t, char *data, int count, MPI_Datatype type,
                 MPI_Request *request) {
-    return t->sending ? MPI_Isend(data, count, type, t->peer, t->tag, c->comm, request)
-                      : MPI_Irecv(data, count, type, t->peer, t->tag, c->comm, request);
+    if (!t->sending)
+        return MPI_Irecv(data, count, type, t->peer, t->tag, c->comm, request);
+    return t->received ? MPI_Issend(data, count, type, t->peer, t->tag, c->comm, request)
+                       : MPI_Isend(data, count, type, t->peer, t->tag, c->comm, request);
 }
 
 /* Lines with gaps between them, as one message. */
@@ -119,39 +121,90 @@ static int post_next(dwc_mpi_context *c, dwci_mpi_transfer *t, MPI_Request *requ
     return post_lines(c, t, data, (int)lines, request);
 }
 
-dwc_status dwci_mpi_transfer_progress(dwc_mpi_context *c, dwci_mpi_transfer *t, int *moved, dwc_error *error) {
-    for (int i = 0; i < DWCI_MPI_WINDOW && !dwci_mpi_transfer_done(t); i++) {
-        int code = MPI_SUCCESS, done = 0;
-        if (t->requests[i] != MPI_REQUEST_NULL) {
-            code = MPI_Test(&t->requests[i], &done, MPI_STATUS_IGNORE);
-            t->pending -= done;
-            *moved |= done;
-        }
-        if (code == MPI_SUCCESS && t->requests[i] == MPI_REQUEST_NULL && more(t)) {
-            code = post_next(c, t, &t->requests[i]);
-            t->pending++;
-            *moved = 1;
-        }
+/* Begins what its window allows. */
+static int post_more(dwc_mpi_context *c, dwci_mpi_transfer *t, int *moved) {
+    for (int i = 0; i < DWCI_MPI_WINDOW && more(t); i++) {
+        if (t->requests[i] != MPI_REQUEST_NULL)
+            continue;
+        const int code = post_next(c, t, &t->requests[i]);
         if (code)
+            return code;
+        t->pending++;
+        *moved = 1;
+    }
+    return MPI_SUCCESS;
+}
+
+/* Requests of several transfers, and whose they are. */
+enum { AT_ONCE = 256 };
+typedef struct crowd {
+    int count;
+    MPI_Request requests[AT_ONCE], *origins[AT_ONCE];
+    dwci_mpi_transfer *owners[AT_ONCE];
+} crowd;
+
+static void join(crowd *all, dwci_mpi_transfer *t) {
+    for (int i = 0, left = t->pending; left > 0; i++)
+        if (t->requests[i] != MPI_REQUEST_NULL) {
+            all->requests[all->count] = t->requests[i];
+            all->origins[all->count] = &t->requests[i];
+            all->owners[all->count++] = t;
+            left--;
+        }
+}
+
+/* Completes those that are through, and begins what follows them. */
+static int test(dwc_mpi_context *c, crowd *all, int *moved) {
+    int ended[AT_ONCE], count = 0;
+    MPI_Status statuses[AT_ONCE];
+    int code = all->count > 0 ? MPI_Testsome(all->count, all->requests, &count, ended, statuses) : MPI_SUCCESS;
+    if (code == MPI_ERR_IN_STATUS)
+        for (int i = 0; i < count; i++)
+            code = statuses[i].MPI_ERROR != MPI_SUCCESS ? statuses[i].MPI_ERROR : code;
+    for (int i = 0; i < count && code == MPI_SUCCESS; i++) {
+        dwci_mpi_transfer *t = all->owners[ended[i]];
+        *all->origins[ended[i]] = MPI_REQUEST_NULL;
+        t->pending--;
+        *moved = 1;
+        if (t->peer == MPI_ANY_SOURCE)
+            t->peer = statuses[i].MPI_SOURCE;
+        code = post_more(c, t, moved);
+    }
+    return code;
+}
+
+dwc_status dwci_mpi_look(dwc_mpi_context *c, dwci_mpi_transfer *const *transfers, int count, int *moved,
+                         dwc_error *error) {
+    crowd all;
+    for (int i = 0; i < count;) {
+        int code = MPI_SUCCESS;
+        all.count = 0;
+        for (; i < count && all.count <= AT_ONCE - DWCI_MPI_WINDOW && code == MPI_SUCCESS; i++)
+            if ((code = post_more(c, transfers[i], moved)) == MPI_SUCCESS)
+                join(&all, transfers[i]);
+        if (code || (code = test(c, &all, moved)))
             return dwci_mpi_break(c, code, error);
     }
     return DWC_OK;
 }
 
 dwc_status dwci_mpi_transfer_all(dwc_mpi_context *c, dwci_mpi_transfer *transfers, int count, dwc_error *error) {
+    dwci_mpi_transfer *open[DWCI_MPI_MOST_AT_ONCE];
     dwci_mpi_patience patience = {0};
-    for (int open = 1; open;) {
-        int moved = 0;
-        open = 0;
-        for (int i = 0; i < count; i++) {
-            dwc_status status = dwci_mpi_transfer_progress(c, &transfers[i], &moved, error);
-            if (status)
-                return status;
-            open |= !dwci_mpi_transfer_done(&transfers[i]);
-        }
+    for (int left = 0; left < count; left++)
+        open[left] = &transfers[left];
+    while (count > 0) {
+        int moved = 0, left = 0;
+        dwc_status status = dwci_mpi_look(c, open, count, &moved, error);
+        if (status)
+            return status;
+        for (int i = 0; i < count; i++)
+            if (!dwci_mpi_transfer_done(open[i]))
+                open[left++] = open[i];
+        count = left;
         if (moved)
             patience = (dwci_mpi_patience){0};
-        else if (open)
+        else
             dwci_mpi_pause(c, &patience, 1);
     }
     return DWC_OK;

@@ -26,8 +26,9 @@ void dwci_mpi_copy(const dwci_mpi_slab *to, const dwci_mpi_slab *from);
 enum { DWCI_MPI_WINDOW = 16 };
 typedef struct dwci_mpi_transfer {
     dwci_mpi_slab slab;
-    int peer, tag;
+    int peer, tag; /* peer: MPI_ANY_SOURCE becomes the rank it was; for one message */
     int sending;
+    int received;       /* a message sent is through when its receiver has taken it, not sooner */
     int64_t limit;      /* of its messages, where less than the context's; 0: none */
     int64_t line, byte; /* what the next message begins with */
     int pending;        /* messages under way */
@@ -37,10 +38,13 @@ typedef struct dwci_mpi_transfer {
 void dwci_mpi_transfer_start(dwci_mpi_transfer *t, const dwci_mpi_slab *slab, int peer, int tag, int sending);
 int dwci_mpi_transfer_done(const dwci_mpi_transfer *t);
 
-/* Does what can be done at once: completes messages and begins others. *moved becomes 1 if there were any. */
-dwc_status dwci_mpi_transfer_progress(dwc_mpi_context *context, dwci_mpi_transfer *t, int *moved, dwc_error *error);
+/* One look at `count` transfers: completes messages and begins others. *moved becomes 1 if there were any. All messages
+ * are looked at together: what takes its time is MPI's look at the network, once for all of them. */
+dwc_status dwci_mpi_look(dwc_mpi_context *context, dwci_mpi_transfer *const *transfers, int count, int *moved,
+                         dwc_error *error);
 
-/* Completes all of them. */
+/* Completes all of them, DWCI_MPI_MOST_AT_ONCE at most. */
+enum { DWCI_MPI_MOST_AT_ONCE = 32 };
 dwc_status dwci_mpi_transfer_all(dwc_mpi_context *context, dwci_mpi_transfer *transfers, int count, dwc_error *error);
 
 /* Waiting: call after each look in vain. For half a millisecond it returns at once, or lets ranks on the same cores

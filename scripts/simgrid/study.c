@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The communication code of libdwconv_mpi as it is, on a cluster that SimGrid's SMPI simulates; see ../simgrid.sh.
  *
- *     study root    PROBLEM IMAGE_S LINK_BYTES_PER_S LATENCY_S     data on rank 0: every mode, and resident
- *     study spatial PROBLEM IMAGE_S LINK_BYTES_PER_S LATENCY_S     an image cut into bands: rows exchanged, computed
+ *     study root    PROBLEM IMAGE_S LINK_BYTES_PER_S LATENCY_S LOOK_S     data on rank 0: every mode, and resident
+ *     study spatial PROBLEM IMAGE_S LINK_BYTES_PER_S LATENCY_S LOOK_S     an image cut into bands: rows exchanged,
+ *                                                                         computed
  *
  * All ranks are threads of one process. A plan's execution is replaced by a sleep of the simulated clock, as long as
  * its part of IMAGE_S, which was measured before; large tensors are memory that all ranks share and nobody copies.
@@ -73,12 +74,38 @@ int __wrap_MPI_Iallgather(const void *in, int count, MPI_Datatype type, void *ou
     return MPI_Allgather(in, count, type, out, out_count, out_type, comm);
 }
 
+/* A look takes its time once, for however many requests: that is how Open MPI's MPI_Testsome works, which looks at the
+ * network once. SMPI would take it for each request, so its own (smpi/test) is off. */
+static double look_s;
+
+static void take_a_look(void) {
+    const struct timespec time = {0, (long)(1e9 * look_s)};
+    nanosleep(&time, NULL);
+}
+
 /* SMPI never finds a null request done. */
 int __real_MPI_Test(MPI_Request *request, int *done, MPI_Status *status);
 int __wrap_MPI_Test(MPI_Request *request, int *done, MPI_Status *status);
 int __wrap_MPI_Test(MPI_Request *request, int *done, MPI_Status *status) {
     *done = *request == MPI_REQUEST_NULL;
-    return *done ? MPI_SUCCESS : __real_MPI_Test(request, done, status);
+    if (*done)
+        return MPI_SUCCESS;
+    take_a_look();
+    return __real_MPI_Test(request, done, status);
+}
+
+int __wrap_MPI_Testsome(int count, MPI_Request *requests, int *done, int *ended, MPI_Status *statuses);
+int __wrap_MPI_Testsome(int count, MPI_Request *requests, int *done, int *ended, MPI_Status *statuses) {
+    int code = MPI_SUCCESS;
+    *done = 0;
+    take_a_look();
+    for (int i = 0; i < count && code == MPI_SUCCESS; i++) {
+        int through = 0;
+        code = __real_MPI_Test(&requests[i], &through, &statuses[*done]);
+        if (through)
+            ended[(*done)++] = i;
+    }
+    return code;
 }
 
 /* Memory: tensors are SMPI's shared blocks, everything smaller is real. */
@@ -238,12 +265,13 @@ int main(int argc, char **argv) {
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &s.rank);
     MPI_Comm_size(MPI_COMM_WORLD, &s.ranks);
-    if (argc != 6)
-        fail("usage", "study root|spatial PROBLEM IMAGE_S LINK_BYTES_PER_S LATENCY_S");
+    if (argc != 7)
+        fail("usage", "study root|spatial PROBLEM IMAGE_S LINK_BYTES_PER_S LATENCY_S LOOK_S");
     must(dwc_problem_parse(argv[2], &s.problem, &error), &error, "problem");
     must(dwc_problem_geometry(&s.problem, &s.geometry, &error), &error, "problem");
     const double image_s = atof(argv[3]);
     s.k = (dwc_mpi_constants){s.ranks, s.ranks, image_s, image_s, atof(argv[4]), atof(argv[5]), 0, 0};
+    look_s = atof(argv[6]);
     element_s = image_s * (double)s.problem.n / (double)s.geometry.output_elements;
     dwc_context_options_init(&local);
     local.threads = 1;

@@ -20,12 +20,21 @@ static dwc_mpi_context *contexts[LIMITS];
 
 static int64_t longest; /* message since it was set to 0 */
 
-/* Stands before MPI's own, to look at the messages. */
-int MPI_Isend(const void *data, int count, MPI_Datatype type, int to, int tag, MPI_Comm comm, MPI_Request *request) {
+static void note_length(int count, MPI_Datatype type) {
     int bytes;
     MPI_Type_size(type, &bytes);
     longest = (int64_t)count * bytes > longest ? (int64_t)count * bytes : longest;
+}
+
+/* These stand before MPI's own, to look at the messages. */
+int MPI_Isend(const void *data, int count, MPI_Datatype type, int to, int tag, MPI_Comm comm, MPI_Request *request) {
+    note_length(count, type);
     return PMPI_Isend(data, count, type, to, tag, comm, request);
+}
+
+int MPI_Issend(const void *data, int count, MPI_Datatype type, int to, int tag, MPI_Comm comm, MPI_Request *request) {
+    note_length(count, type);
+    return PMPI_Issend(data, count, type, to, tag, comm, request);
 }
 
 static void compare(const dwt_job *job, const void *output, const char *what) {

@@ -39,13 +39,16 @@ static void refused(dwc_status status, const dwc_error *error, dwc_status want, 
 /* ---- messages ---------------------------------------------------------------------------------------------------- */
 
 /* What this rank began and ended, through the profiling interface of MPI. */
-static struct {
-    int64_t sends, receives, collectives, ended;
-} messages;
+static struct { int64_t sends, receives, collectives, ended; } messages;
 
 int MPI_Isend(const void *data, int count, MPI_Datatype type, int to, int tag, MPI_Comm comm, MPI_Request *request) {
     messages.sends++;
     return PMPI_Isend(data, count, type, to, tag, comm, request);
+}
+
+int MPI_Issend(const void *data, int count, MPI_Datatype type, int to, int tag, MPI_Comm comm, MPI_Request *request) {
+    messages.sends++;
+    return PMPI_Issend(data, count, type, to, tag, comm, request);
 }
 
 int MPI_Irecv(void *data, int count, MPI_Datatype type, int from, int tag, MPI_Comm comm, MPI_Request *request) {
@@ -73,6 +76,12 @@ int MPI_Iallgather(const void *from, int send, MPI_Datatype send_type, void *to,
 int MPI_Test(MPI_Request *request, int *done, MPI_Status *status) {
     const int open = *request != MPI_REQUEST_NULL, code = PMPI_Test(request, done, status);
     messages.ended += open && *done;
+    return code;
+}
+
+int MPI_Testsome(int count, MPI_Request *requests, int *done, int *ended, MPI_Status *statuses) {
+    const int code = PMPI_Testsome(count, requests, done, ended, statuses);
+    messages.ended += *done;
     return code;
 }
 
