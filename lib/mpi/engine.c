@@ -14,16 +14,20 @@ dwc_status dwci_mpi_allocate(const dwc_mpi_context *c, int64_t bytes, void **mem
                    : dwci_mpi_fail(error, DWC_OUT_OF_MEMORY, "memory: %" PRId64 " bytes could not be allocated", bytes);
 }
 
+int64_t dwci_mpi_piece(int64_t n, double image_bytes, double image_s, int64_t chunk_bytes) {
+    double images = (double)chunk_bytes / image_bytes;
+    if (images * image_s > piece_seconds)
+        images = piece_seconds / image_s;
+    return images < 1 ? 1 : images < (double)n ? (int64_t)images : n;
+}
+
 int64_t dwci_mpi_piece_images(const dwc_mpi_plan *plan) {
     const dwc_geometry *g = &plan->partition.geometry;
     const int64_t n = plan->partition.problem.n;
     if (g->output_elements == 0)
         return 0;
-    const int64_t image_bytes = (g->input_elements + g->output_elements) / n * (int64_t)g->element_bytes;
-    int64_t images = plan->context->options.chunk_bytes / image_bytes;
-    if ((double)images * plan->choice.image_s > piece_seconds)
-        images = (int64_t)(piece_seconds / plan->choice.image_s);
-    return images < 1 ? 1 : images < n ? images : n;
+    const double bytes = (double)(g->input_elements + g->output_elements) * (double)g->element_bytes;
+    return dwci_mpi_piece(n, bytes / (double)n, plan->choice.image_s, plan->context->options.chunk_bytes);
 }
 
 dwc_status dwci_mpi_engine_make(const dwc_mpi_plan *plan, int64_t images, dwci_mpi_engine *e, dwc_error *error) {

@@ -12,7 +12,11 @@ typedef struct dwci_mpi_engine {
     int64_t input_bytes, output_bytes; /* of its images */
 } dwci_mpi_engine;
 
-/* Images of a piece: about chunk_bytes, a few milliseconds by the model, one at least; 0 if there is no output. */
+/* Images of a piece, of n that have so many bytes of input and output: about chunk_bytes, a few milliseconds, one at
+ * least. */
+int64_t dwci_mpi_piece(int64_t n, double image_bytes, double image_s, int64_t chunk_bytes);
+
+/* The same by the plan; 0 if there is no output. */
 int64_t dwci_mpi_piece_images(const dwc_mpi_plan *plan);
 
 /* With the numerics of the plan. On failure too it has to be freed, as has one that is all zero. */

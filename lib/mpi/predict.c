@@ -3,12 +3,13 @@
  *
  *     resident    largest share * time of an image while all compute
  *     phased      (input + output of the others) / link + a share's memory, which is fresh + resident
- *     pipelined   images / (rate of the others + rate of the root in the time that sending leaves it) + one there and
- *     back files       the largest of resident, (input + output) / file system, input or output / all links
+ *     pipelined   images / (rate of the others + rate of the root in the time that sending leaves it), and the way of
+ *                 the first and the last pieces
+ *     files       the largest of resident, (input + output) / file system, input or output / all links
  *
  * Between ranks of one node the link is the root copying; between nodes its memory is read by others. */
 #include "mpi/predict.h"
-#include "mpi/engine.h"
+#include "mpi/pipeline.h"
 
 #include <string.h>
 
@@ -31,6 +32,27 @@ static double resident(double images, const dwc_mpi_constants *k) {
     return shares * k->shared_image_s;
 }
 
+/* When all images are done if the others do `rate` of them in a second from the time `late` on, and the root what it
+ * can beside moving theirs. */
+static double together(double images, double rate, double late, double own_rate, double sending) {
+    const double root = largest(0, 1 - sending * rate) * own_rate;
+    return (images + rate * late) / (rate + root);
+}
+
+/* Bounded by the link, which waits at the end for the last piece to be computed and come back, or by what the others
+ * can compute, who wait at the beginning, each in its turn, and at the end for the root to look again. */
+static double pipelined(double images, double in, double out, const dwc_mpi_constants *k) {
+    dwc_mpi_options usual;
+    dwc_mpi_options_init(&usual);
+    const double piece = (double)dwci_mpi_piece((int64_t)images, in + out, k->shared_image_s, usual.chunk_bytes);
+    const double piece_s = piece * k->shared_image_s, rate = piece / (piece_s + dwci_mpi_quiet(piece_s));
+    const double there = in / k->link_bytes_per_s, back = out / k->link_bytes_per_s, end = piece_s + piece * back;
+    const double sending = k->nodes > 1 ? 0 : there + back; /* of the root, for an image */
+    const double link = 1 / largest(sending, largest(there, back));
+    return largest(together(images, link, end, rate, sending),
+                   together(images, (k->ranks - 1) * rate, end + piece * there * k->ranks / 2, rate, sending));
+}
+
 static void predict_root(double images, double in, double out, dwc_mpi_prediction *p) {
     const dwc_mpi_constants *k = &p->constants;
     const int places = k->nodes > 1 ? k->nodes : k->ranks; /* ranks of one node have links of their own */
@@ -42,15 +64,11 @@ static void predict_root(double images, double in, double out, dwc_mpi_predictio
     }
     if (k->shared_image_s <= 0 || k->link_bytes_per_s <= 0 || images <= 0)
         return;
-    const double away = images * (places - 1) / places, rate = 1 / k->shared_image_s;
-    const double sending = k->nodes > 1 ? 0 : (in + out) / k->link_bytes_per_s; /* of the root, for an image */
-    double others = smallest((k->ranks - 1) * rate, k->link_bytes_per_s / largest(in, out));
-    if (sending > 0)
-        others = smallest(others, 1 / sending);
+    const double away = images * (places - 1) / places;
     p->phased_s = away * (in + out) / k->link_bytes_per_s + 2 * k->ranks * k->latency_s + p->resident_s;
     if (k->fresh_bytes_per_s > 0)
         p->phased_s += images / k->ranks * (in + out) / k->fresh_bytes_per_s;
-    p->pipelined_s = images / (others + (1 - sending * others) * rate) + (in + out) / k->link_bytes_per_s;
+    p->pipelined_s = pipelined(images, in, out, k);
     const double shared = smallest(p->phased_s, p->pipelined_s);
     if (shared < DWCI_MPI_WORTH_IT * p->alone_s)
         p->best = p->phased_s < p->pipelined_s ? DWC_MPI_MODE_PHASED : DWC_MPI_MODE_PIPELINED;
