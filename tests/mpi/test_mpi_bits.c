@@ -93,9 +93,10 @@ static void check_split(dwt_job *job, int limit, dwc_mpi_split split, int root) 
 }
 
 /* The interesting batches of P ranks. */
-static int64_t images(dwt_rng *rng) {
-    const int64_t sizes[] = {0, 1, dwt_ranks - 1, dwt_ranks, dwt_ranks + 1, 2 * dwt_ranks + 3};
-    return sizes[dwt_between(rng, 0, 5)];
+enum { SIZES = 6 };
+static int64_t images(int64_t which) {
+    const int64_t sizes[SIZES] = {0, 1, dwt_ranks - 1, dwt_ranks, dwt_ranks + 1, 2 * dwt_ranks + 3};
+    return sizes[which];
 }
 
 static void check_problem(const dwc_problem *problem, uint64_t seed, void *user) {
@@ -104,7 +105,7 @@ static void check_problem(const dwc_problem *problem, uint64_t seed, void *user)
     dwt_job job;
     dwc_problem batch = *problem;
     if (dwt_args.problem == NULL)
-        batch.n = images(&rng);
+        batch.n = images(dwt_between(&rng, 0, SIZES - 1));
     const int limit = (int)dwt_between(&rng, 0, LIMITS - 1);
     const int root = (int)dwt_between(&rng, 0, dwt_ranks - 1);
     dwt_job_init(&job, &batch, seed);
@@ -116,6 +117,20 @@ static void check_problem(const dwc_problem *problem, uint64_t seed, void *user)
 static void random_problems(void **state) {
     (void)state;
     dwt_for_problems(60, 20000, check_problem, NULL);
+}
+
+/* Each of these batches with each limit of messages, the latter not dividing rows. */
+static void batches_and_limits(void **state) {
+    (void)state;
+    for (int size = 0; size < SIZES; size++)
+        for (int limit = 0; limit < LIMITS; limit++) {
+            dwc_problem problem = dwt_problem("f32:nhwc:n1:5x6x3:k3x2:s1x1:same");
+            dwt_job job;
+            problem.n = images(size);
+            dwt_job_init(&job, &problem, (uint64_t)(size * LIMITS + limit));
+            check_split(&job, limit, DWC_MPI_SPLIT_AUTO, dwt_ranks / 2);
+            dwt_job_free(&job);
+        }
 }
 
 /* One image, high and narrow enough for every rank to have rows, by the algorithm whose tiles are several rows high. */
@@ -265,10 +280,10 @@ static void destroy_contexts(void **state) {
 }
 
 int main(int argc, char **argv) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(make_contexts),     cmocka_unit_test(control),
-                                       cmocka_unit_test(random_problems),   cmocka_unit_test(tall_images),
-                                       cmocka_unit_test(winograd_in_bands), cmocka_unit_test(measured),
-                                       cmocka_unit_test(destroy_contexts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(make_contexts),      cmocka_unit_test(control),
+                                       cmocka_unit_test(batches_and_limits), cmocka_unit_test(random_problems),
+                                       cmocka_unit_test(tall_images),        cmocka_unit_test(winograd_in_bands),
+                                       cmocka_unit_test(measured),           cmocka_unit_test(destroy_contexts)};
     dwt_ranks_begin(argc, argv);
     return dwt_ranks_run(tests, sizeof tests / sizeof *tests);
 }
