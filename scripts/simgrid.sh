@@ -3,7 +3,7 @@
 #
 # Simulates the communication of libdwconv_mpi on a cluster of 8 to 256 nodes with SimGrid's SMPI, and writes the report.
 #
-#   scripts/simgrid.sh [BUILD_DIR] [FOLDER]     default: build/release, scripts/simgrid; takes about a quarter of an hour
+#   scripts/simgrid.sh [BUILD_DIR] [FOLDER]     default: build/release, scripts/simgrid; takes about half an hour
 #
 # The code of lib/mpi runs as it is, on the cluster of simgrid/cluster.xml; the kernels do not: what they take is measured
 # on this machine first, and the simulated clock waits as long. See simgrid/study.c. FOLDER gets scaling.csv, scaling.md
