@@ -63,6 +63,7 @@ typedef struct dwci_algo {
     bool automatic;                 /* the planner may choose it by itself */
     bool in_order;                  /* sums over the taps row by row, left to right: DWC_NUMERICS_DIRECT allows it */
     const char *const *param_names; /* NULL-terminated; NULL: no parameters */
+    int tile_params;                /* the first of them, which shape tiles within the caches */
 
     /* Can it compute this? If not, writes the reason to why. NULL: it can compute anything. */
     bool (*applicable)(const dwci_case *c, char *why, size_t size);

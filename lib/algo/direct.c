@@ -332,6 +332,7 @@ const dwci_algo dwci_algo_direct = {
     .automatic = true,
     .in_order = true,
     .param_names = param_names,
+    .tile_params = 2,
     .candidates = dwci_direct_candidates,
     .cost = dwci_direct_cost,
     .prepare = prepare,

@@ -85,8 +85,8 @@ int dwci_transposed_candidates(const dwci_algo *inner, const dwci_case *c, dwci_
     const int count = inner->candidates(&one, list, most);
     int kept = 0;
     for (int i = 0; i < count; i++) {
-        int others = 0; /* all but the first two, the tile: a block of channels is in the caches already */
-        for (int k = 2; k < DWCI_MAX_PARAMS; k++)
+        int others = 0; /* all but the tile: a block of channels is in the caches already */
+        for (int k = inner->tile_params; k < DWCI_MAX_PARAMS; k++)
             others += list[i].value[k] != 0;
         if (others == 0)
             list[kept++] = list[i];

@@ -47,6 +47,20 @@ static inline int64_t dwci_vectors_before_copy(int64_t copy, int64_t channels, i
     return copy > 0 ? copy * (dwci_vectors(channels, lanes) + 1) - 1 : 0;
 }
 
+/* How many copies are worth their room, where each output channel has an input channel of its own. */
+static inline int64_t dwci_copies(int64_t channels, int64_t lanes, int64_t element_bytes) {
+    const int64_t vector_bytes = lanes * element_bytes;
+    return channels % lanes == 0 && channels * element_bytes >= DWCI_COPY_PIXEL && vector_bytes > DWCI_COPY_STEP
+               ? vector_bytes / DWCI_COPY_STEP
+               : 1;
+}
+
+/* The copy for a tensor that begins there; 0 also where there is none. */
+static inline int64_t dwci_copy_for(const void *tensor, int64_t vector_bytes) {
+    const int64_t behind = (int64_t)((uintptr_t)tensor % (uintptr_t)vector_bytes);
+    return behind % DWCI_COPY_STEP == 0 && behind > 0 ? (vector_bytes - behind) / DWCI_COPY_STEP : 0;
+}
+
 /* start: where vector 1 begins. */
 static inline int64_t dwci_vector_of_copy(int64_t vector, int64_t start, int64_t channels, int64_t lanes) {
     const int64_t last = channels > lanes ? channels - lanes : 0, at = start + (vector - 1) * lanes;
@@ -198,10 +212,8 @@ typedef struct dwci_direct_kernel {
 /* How often the filter is packed. */
 static inline int64_t dwci_filter_copies(const dwci_direct_kernel *k, int64_t channels, int64_t lanes,
                                          int64_t element_bytes) {
-    const int64_t vector_bytes = lanes * element_bytes;
-    return k->rows == DWCI_STRIP && k->channels == DWCI_WHOLE && channels % lanes == 0 && k->m == 1 &&
-                   channels * element_bytes >= DWCI_COPY_PIXEL && vector_bytes > DWCI_COPY_STEP
-               ? vector_bytes / DWCI_COPY_STEP
+    return k->rows == DWCI_STRIP && k->channels == DWCI_WHOLE && k->m == 1
+               ? dwci_copies(channels, lanes, element_bytes)
                : 1;
 }
 

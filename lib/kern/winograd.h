@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Minimal filtering down the columns, F(m,k): m rows of outputs from n = m+k-1 rows of inputs by n products for each
- * tap column instead of m*k (Winograd, Arithmetic Complexity of Computations, 1980; the matrices are Toom's and
+/* Minimal filtering along the rows, F(m,k): m columns of outputs from n = m+k-1 columns of inputs by n products for
+ * each tap row instead of m*k (Winograd, Arithmetic Complexity of Computations, 1980; the matrices are Toom's and
  * Cook's). n is even. The products stand for the values of polynomials at the points 0, p and -p for n/2-1 numbers p,
  * and infinity:
  *
@@ -18,7 +18,8 @@
 
 #include "kern/kern.h"
 
-enum { DWCI_WINOGRAD_MOST_ROWS = 6, DWCI_WINOGRAD_MOST_ELEMENTS = 12, DWCI_WINOGRAD_MOST_COLUMNS = 9 };
+enum { DWCI_WINOGRAD_MOST_OUTPUTS = 6, DWCI_WINOGRAD_MOST_ELEMENTS = 12, DWCI_WINOGRAD_MOST_TAPS = 9 };
+enum { DWCI_WINOGRAD_BLOCK = 14 }; /* rows of outputs that are computed at a time */
 
 /* The k-th of `pairs` numbers p: those among 15 fractions with small terms that gave the smallest error on random
  * data. */
@@ -28,10 +29,10 @@ static inline double dwci_winograd_point(int pairs, int k) {
     return points[pairs - 1][k];
 }
 
-/* Coefficient i of Q (skip: -1) or Q_p (skip: the number of p). */
-static inline double dwci_winograd_coefficient(int pairs, int skip, int i) {
+/* Coefficient i of the product of z - q^2 over the numbers from..to-1 of q but `skip`. */
+static inline double dwci_winograd_coefficient(int pairs, int from, int to, int skip, int i) {
     double c[6] = {1};
-    for (int k = 0, degree = 0; k < pairs; k++) {
+    for (int k = from, degree = 0; k < to; k++) {
         if (k == skip)
             continue;
         const double q = dwci_winograd_point(pairs, k);
@@ -44,34 +45,57 @@ static inline double dwci_winograd_coefficient(int pairs, int skip, int i) {
 }
 
 /* Room for the constants of an instance in all lanes of any vector. */
-enum { DWCI_WINOGRAD_CONSTANTS = 64 * (5 + 5 * 5 + 5 + DWCI_WINOGRAD_MOST_ROWS * 5) };
+enum { DWCI_WINOGRAD_CONSTANTS = 64 * (6 + 5 * 3 + 5 + DWCI_WINOGRAD_MOST_OUTPUTS * 5) };
 
-/* What a call computes: one band of `rows` (at most m) output rows of a phase of an image (dilation: see
- * direct_nhwc.inc), channel vectors group0.. of the input and all their multiples. */
+/* What a call computes: some output rows of a phase of an image (dilation: see direct_nhwc.inc), one channel vector of
+ * the input and all its multiples. */
 typedef struct dwci_winograd_args {
     const dwci_direct_args *g; /* the problem, bias and clamp */
     const void *constants;     /* as the instance's `constants` wrote them */
-    const void *filter;        /* [groups][multiplier][elements][kw][lanes]: G g, vectors of output channels */
-    int64_t columns;           /* outputs of a row that are computed at a time */
+    const void *filter;        /* [copies][groups][multiplier][elements][segments][kh][lanes]: G g, vectors of output
+                                  channels; copies: see kern.h */
+    int64_t columns;           /* outputs of a row that are computed at a time, rounded up to whole tiles */
     void *scratch;             /* aligned to 64 bytes, dwci_winograd_scratch vectors */
 } dwci_winograd_args;
 
 typedef struct dwci_winograd_part {
-    int64_t phase, y, rows; /* phase: its first output row; y: the band's first row in the phase */
-    int64_t group0, group1;
+    int64_t phase, y, rows; /* phase: its first output row; y: the part's first row in the phase */
+    int64_t group;
 } dwci_winograd_part;
 
-/* Vectors of scratch: transformed inputs, and their products. */
-static inline int64_t dwci_winograd_scratch(int elements, int64_t columns, int64_t kw) {
-    return 2 * elements * (columns + kw - 1);
+/* What `count` outputs of a row take. Filters of more than `taps` columns are cut into segments, the last of which has
+ * the rest; segments are whole tiles apart, so that they share the elements. */
+typedef struct dwci_winograd_shape {
+    int64_t segments, step;   /* step: tiles from a segment to the next */
+    int64_t tiles, read;      /* of outputs, of elements */
+    int64_t indices;          /* in vectors: which channel each output takes */
+    int64_t plane, sum_plane; /* in vectors: all rows of one element; odd, so that elements do not collide in caches */
+} dwci_winograd_shape;
+
+static inline dwci_winograd_shape dwci_winograd_shape_of(const dwci_direct_args *g, int m, int taps, int64_t count) {
+    dwci_winograd_shape s = {.step = taps / m > 0 ? taps / m : 1, .tiles = (count - 1) / m + 1};
+    s.segments = g->kw > taps ? (g->kw - taps - 1) / (s.step * m) + 2 : 1;
+    s.read = s.tiles + (s.segments - 1) * s.step;
+    s.indices = g->m > 1 ? g->m : 0;
+    s.plane = (DWCI_WINOGRAD_BLOCK + g->kh - 1) * s.read | 1;
+    s.sum_plane = DWCI_WINOGRAD_BLOCK * s.tiles | 1;
+    return s;
 }
 
-/* One instance; serves stride 1, kw up to DWCI_WINOGRAD_MOST_COLUMNS, at least `lanes` input channels. */
+/* Vectors of scratch: indices, elements, sums. */
+static inline int64_t dwci_winograd_scratch(const dwci_direct_args *g, int m, int taps, int64_t count) {
+    const dwci_winograd_shape s = dwci_winograd_shape_of(g, m, taps, count);
+    return s.indices + (m + taps - 1) * (s.plane + (g->m > 1 ? s.sum_plane : 0));
+}
+
+/* One instance; serves stride 1 and at least `lanes` input channels. With more than `taps` columns of taps it needs
+ * taps >= m. */
 typedef struct dwci_winograd_kernel {
     const char *name; /* NULL ends the list */
-    int m, kh;
-    int error; /* of max |got - exact| / max over outputs of sum |input * filter|, in unit roundoffs: about four times
-                  the largest on 8,000 problems with data of even and of very uneven size, without fused multiply-add.
+    int m, taps;
+    int error; /* of max |got - exact| / max over outputs of sum |input * filter|, in unit roundoffs: three times
+                  the largest or more, on thousands of problems with data of even and of very uneven size, few rows and
+                  small images, where it is largest, without fused multiply-add.
                   No bound holds for any data: a large input that only meets taps far smaller than others of its
                   channel, at a border without padding, leaves an error beside the others */
     void (*constants)(void *to); /* DWCI_WINOGRAD_CONSTANTS bytes, aligned to 64 */

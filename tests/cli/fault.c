@@ -98,7 +98,7 @@ dwc_status dwc_plan_execute(const dwc_plan *plan, const void *input, const void 
         !strncmp(getenv("DWC_TEST_FAULT"), "execute:", 8)) {
         int number = atoi(getenv("DWC_TEST_FAULT") + 8);
         if (++calls == number || number == 0)
-            ((unsigned char *)output)[info.geometry.element_bytes - 1] ^= 0x20;
+            ((unsigned char *)output)[info.geometry.element_bytes - 1] ^= 0x40; /* 0 becomes 2 */
     }
     return status;
 }

@@ -78,8 +78,8 @@ def fixed_jobs():
         compare(f"{dtype} {layout} {padding}", arguments, element * c * m * (kh * kw + 1), (n, rows))
 
 
-def bands_of_tiles():
-    """winograd computes tiles of rows: bands begin where tiles do. im2col_gemm computes whole images or nothing."""
+def bands_of_winograd():
+    """winograd computes rows apart, its tiles lie along them. im2col_gemm computes whole images or nothing."""
     rng = random.Random(9)
     n, h, w, c, k, m = 2, 41, 13, 17, 5, 2
     write_npy("input.npy", (n, h, w, c), [rng.uniform(-1, 1) for _ in range(n * h * w * c)], "f32")
@@ -88,16 +88,16 @@ def bands_of_tiles():
     winograd = [*arguments, "--algo", "winograd", "--isa", "baseline"]
     whole, pieces, total = hash_of(winograd, ["--threads", 1])
     check("winograd: whole batch at once", pieces == (n, h), pieces)
-    message = expect_error("winograd: too little", 2, "output rows needs", "conv", *winograd, "--force", "--memory", "1")
-    rows, least = map(int, re.search(r"a band of (\d+) output rows needs (\d+)", message.stderr).groups())
+    message = expect_error("winograd: too little", 2, "a band of one output row needs", "conv", *winograd, "--force",
+                           "--memory", "1")
+    least = int(re.search(r"a band of one output row needs (\d+)", message.stderr).group(1))
     seen_pieces = set()
     for memory in (least, least + (total - least) // 5, least + (total - least) // 3, (least + total) // 2, total):
         for threads in (1, 3):
             digest, pieces, _ = hash_of(winograd, ["--memory", memory + 4000 * threads, "--threads", threads])
             check(f"winograd in {memory} bytes, {threads} threads: same bits", digest == whole, pieces)
             seen_pieces.add(pieces)
-    check("winograd: bands of whole tiles were among them",
-          len(seen_pieces) >= 3 and all(size == h or size % rows == 0 for _, size in seen_pieces), (rows, seen_pieces))
+    check("winograd: bands of several heights were among them", len(seen_pieces) >= 3, seen_pieces)
     if "im2col_gemm" in run("info", "--algos").stdout and run("conv", *arguments, "--force", "--algo",
                                                               "im2col_gemm").returncode == 0:
         expect_error("im2col_gemm: no bands", 2, "a whole image needs", "conv", *arguments, "--force", "--algo",
@@ -139,7 +139,7 @@ def random_job(rng, number):
 arguments = begin()
 count, seed = (int(argument) for argument in arguments or (15, 1))
 fixed_jobs()
-bands_of_tiles()
+bands_of_winograd()
 generator = random.Random(seed)
 for number in range(count):
     random_job(generator, number)

@@ -195,7 +195,8 @@ static void check_problem(const dwc_problem *problem, uint64_t seed, void *user)
         dwc_plan_info info;
         if (!dwt_run_case(&call, &c, whole, &info))
             continue;
-        const dwci_mpi_partition spatial = dwci_mpi_partition_make(problem, ranks, info.band_rows);
+        const int64_t unit = info.band_rows * dwt_between(&rng, 1, 4); /* what an algorithm in tiles may ask for */
+        const dwci_mpi_partition spatial = dwci_mpi_partition_make(problem, ranks, unit);
         const dwci_mpi_partition batch = dwci_mpi_partition_make(problem, ranks, 0);
         const dwci_mpi_partition *both[] = {&spatial, &batch};
         for (int i = 0; i < 2; i++) {
