@@ -110,10 +110,6 @@ static int64_t count_of(const dwci_case *c, const units *u) {
 
 /* ---- cost -------------------------------------------------------------------------------------------------------- */
 
-static double at_least(double a, double b) {
-    return a > b ? a : b;
-}
-
 /* Rows of taps inside the image, all output rows together. */
 static double tap_rows(const dwci_case *c) {
     const dwc_problem *p = &c->problem;
@@ -133,8 +129,8 @@ static double tile_segments(const dwci_case *c, const dwci_winograd_kernel *k, c
     const double first = floor((before - (m + k->taps - 1)) / m) + 1, end = ceil((before + columns) / m);
     double sum = 0;
     for (int64_t j = 0; j < s->segments; j++) {
-        const double from = at_least(first - (double)(j * s->step), 0), to = end - (double)(j * s->step);
-        sum += at_least((to < tiles ? to : tiles) - from, 0);
+        const double from = fmax(first - (double)(j * s->step), 0), to = end - (double)(j * s->step);
+        sum += fmax(fmin(to, tiles) - from, 0);
     }
     return s->segments == 1 ? tiles : sum;
 }
@@ -166,7 +162,7 @@ static double cost(const dwci_case *c, const dwci_params *params) {
     const double scratch = (double)dwci_winograd_scratch(&args, k->m, k->taps, part) * vector;
     const double l1 = c->machine->l1d_bytes > 0 ? (double)c->machine->l1d_bytes : 32 << 10;
     const double l2 = c->machine->l2_bytes > 0 ? (double)c->machine->l2_bytes : 512 << 10;
-    const double crowded = fmin(1, at_least(scratch / l1 - 0.5, 0)), footprint = dwci_cost_footprint(c);
+    const double crowded = fmin(1, fmax(scratch / l1 - 0.5, 0)), footprint = dwci_cost_footprint(c);
     const double line_ns = footprint / (double)p->n > l2 ? FAR_LINE_NS : NEAR_LINE_NS;
     double ns = rows * read * (2 * pairs * (pairs + 1) * FORWARD_NS + lines * m * line_ns);
     ns += multiples * elements * tap_rows(c) * tile_segments(c, k, &s, tiles) * permuted * product_ns;
