@@ -52,6 +52,10 @@ static bool serves_channels(const dwci_direct_kernel *k, const dwci_case *c) {
         const dwci_direct_args args = dwci_arguments(c, NULL);
         return dwci_nchw_in_place(&args, k->sw);
     }
+    case DWCI_ANY_TAPS: {
+        const dwci_direct_args args = dwci_arguments(c, NULL);
+        return dwci_nchw_any_taps(&args);
+    }
     default:
         return true;
     }
@@ -90,9 +94,6 @@ static bool scratch_sizes(const dwci_case *c, const dwci_direct_kernel *kernel, 
     }
     if (nchw) {
         dwci_direct_args args = dwci_arguments(c, NULL);
-        if (kernel->channels == DWCI_IN_PLACE && !params->value[DWCI_BLOCK])
-            *stage = ((size_t)(DWCI_NCHW_STREAMS * dwci_nchw_copied(&args, lanes)) * c->geometry.element_bytes + 63) /
-                     64 * 64;
         if (kernel->channels != DWCI_STAGED || params->value[DWCI_BLOCK])
             return true;
         args.stage_rows = params->value[DWCI_STAGE];
@@ -272,8 +273,7 @@ static int channel_shares(const dwci_case *c, int threads) {
 static const dwci_direct_kernel *kernel_of(const dwci_solution *s, const dwci_tensors *t) {
     const dwci_direct_kernel *kernel = s->prepared.state;
     const bool *finite = t->packed;
-    if (s->problem_case.problem.layout == DWC_NCHW &&
-        ((kernel->channels == DWCI_STAGED && !*finite) || s->params.value[DWCI_BLOCK]))
+    if (s->problem_case.problem.layout == DWC_NCHW && (!*finite || s->params.value[DWCI_BLOCK]))
         while (kernel[1].name)
             kernel++;
     return kernel;
@@ -327,7 +327,7 @@ static void run(const dwci_solution *s, const dwci_tensors *t) {
 
 const dwci_algo dwci_algo_direct = {
     .name = "direct",
-    .revision = 6,
+    .revision = 7,
     .description = "the sum over taps in registers; any problem",
     .automatic = true,
     .in_order = true,

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the two files of the direct algorithm share. */
+/* What the files of the direct algorithm share. */
 #ifndef DWC_ALGO_DIRECT_H
 #define DWC_ALGO_DIRECT_H
 
 #include "algo/arguments.h"
 
 /* Parameters. Rows and columns are of a tile; where that is a strip, rows are those of a band, 0 the whole height. Rows
- * of a few channels have none: all 0. NCHW has rows (of tiles), stage (output rows staged whole at a time, 0: what has
- * to be), nontemporal, and block 1 for no stage at all, slowly. */
+ * of a few channels have none: all 0. NCHW has rows, stage (tiles: output rows staged whole at a time, 0: what has to
+ * be), prefetch (strips), nontemporal, and block 1 for no stage at all, slowly. */
 enum { DWCI_ROWS, DWCI_COLUMNS, DWCI_BLOCK, DWCI_STAGE, DWCI_PREFETCH, DWCI_NONTEMPORAL };
 
 /* Fraction of the peak rate that the kernels reach, to tell how many threads are worth waking. */
@@ -18,6 +18,13 @@ const dwci_direct_kernel *dwci_direct_find(const dwci_case *c);
 
 /* Rows of all output planes. */
 int64_t dwci_direct_output_rows(const dwci_case *c);
+
+/* How many of `taps` taps `pad` zeros cut off, all outputs at that end of a row or column together. */
+double dwci_direct_cut_taps(int64_t pad, int64_t stride, int64_t dilation, int64_t taps);
+
+/* NCHW: candidates of an instance, and nanoseconds of one image. */
+int dwci_direct_nchw_candidates(const dwci_case *c, const dwci_direct_kernel *kernel, dwci_params *list, int most);
+double dwci_direct_nchw_ns(const dwci_case *c, const dwci_direct_kernel *kernel, const dwci_params *params);
 
 /* See dwci_algo. */
 int dwci_direct_candidates(const dwci_case *c, dwci_params *list, int most);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* direct: its candidates, and what each should cost.
+/* direct: its candidates, and what each should cost; NCHW is in direct_model_nchw.c.
  *
  * A visit is one tile (or strip) of one vector of output channels. The model adds, over all visits, its arithmetic and
  * the cache lines that it brings from the second and the last cache; strips do both at the same time, in part. Pixels
@@ -59,14 +59,6 @@ static int stage_rows(const dwci_case *c, int vectors) {
     return (int)at_most(rows > LEAST ? (int64_t)rows : LEAST, c->geometry.oh);
 }
 
-/* The same for NCHW: a quarter of the first cache. */
-static int stage_rows_nchw(const dwci_case *c) {
-    enum { LEAST = 8 };
-    const double row = (double)c->problem.w * (double)dwci_accumulator_bytes(c);
-    const double rows = (8192 / row - (double)c->problem.kh) / (double)c->problem.sh + 1;
-    return (int)at_most(rows > LEAST ? (int64_t)rows : LEAST, c->geometry.oh);
-}
-
 typedef struct candidate_list {
     dwci_params *list;
     int count, most;
@@ -87,24 +79,8 @@ static void add(candidate_list *l, int rows, int columns, int block, int stage, 
 int dwci_direct_candidates(const dwci_case *c, dwci_params *list, int most) {
     const dwci_direct_kernel *kernel = dwci_direct_find(c);
     candidate_list l = {list, 0, most};
-    if (kernel->channels == DWCI_IN_PLACE && c->geometry.output_elements > 0) {
-        for (int rows = 0; rows <= 16 && rows < c->geometry.oh; rows += 16) {
-            add(&l, rows, 0, 0, 0, 0, 0);
-            add(&l, rows, 0, 0, 0, 1, 0);
-            add(&l, rows, 0, 0, 0, 1, 1);
-        }
-        add(&l, 0, 0, 1, 0, 0, 0);
-        return l.count;
-    }
-    if (c->problem.layout == DWC_NCHW && kernel->rows > 0 && c->geometry.output_elements > 0) {
-        for (int nontemporal = 0; nontemporal < 2; nontemporal++) {
-            add(&l, 0, 0, 0, 0, 0, nontemporal);
-            add(&l, 2, 0, 0, 0, 0, nontemporal);
-            add(&l, 0, 0, 0, stage_rows_nchw(c), 0, nontemporal);
-        }
-        add(&l, 0, 0, 1, 0, 0, 0);
-        return l.count;
-    }
+    if (c->problem.layout == DWC_NCHW && kernel->rows > 0 && c->geometry.output_elements > 0)
+        return dwci_direct_nchw_candidates(c, kernel, list, most);
     if (kernel->rows == 0 || c->geometry.output_elements == 0) {
         add(&l, 0, 0, 0, 0, 0, 0);
         return l.count;
@@ -238,8 +214,7 @@ typedef struct traffic {
     double crowded;        /* crowding.in */
 } traffic;
 
-/* How many of `taps` taps `pad` zeros cut off, all outputs at that end of a row or column together. */
-static double cut_taps(int64_t pad, int64_t stride, int64_t dilation, int64_t taps) {
+double dwci_direct_cut_taps(int64_t pad, int64_t stride, int64_t dilation, int64_t taps) {
     const int64_t first = dwci_quotient_up(pad, dilation); /* of the first output, the next has `stride` fewer */
     const int64_t outside = first >= taps ? (first - taps) / stride + 1 : 0;
     const double rest = (double)(first - outside * stride), step = (double)stride, count = fmax(0, ceil(rest / step));
@@ -267,10 +242,12 @@ static double strip_arithmetic_ns(const dwci_case *c, const tiling *t) {
     const double taps = (double)p->kh * (double)p->kw, bands = (double)t->bands, tiles = (double)t->tiles;
     const double rows_cut = (double)(g->pad_top + g->pad_bottom) / (double)p->dh;
     const double columns_cut = (double)(g->pad_left + g->pad_right) / (double)p->dw;
-    const double tap_rows = bands * strip_tap_rows(p, t, t->mean_rows) - cut_taps(g->pad_top, t->sh, p->dh, p->kh) -
-                            cut_taps(g->pad_bottom, t->sh, p->dh, p->kh);
-    const double tap_columns = tiles * t->mean_columns * (double)p->kw - cut_taps(g->pad_left, t->sw, p->dw, p->kw) -
-                               cut_taps(g->pad_right, t->sw, p->dw, p->kw);
+    const double tap_rows = bands * strip_tap_rows(p, t, t->mean_rows) -
+                            dwci_direct_cut_taps(g->pad_top, t->sh, p->dh, p->kh) -
+                            dwci_direct_cut_taps(g->pad_bottom, t->sh, p->dh, p->kh);
+    const double tap_columns = tiles * t->mean_columns * (double)p->kw -
+                               dwci_direct_cut_taps(g->pad_left, t->sw, p->dw, p->kw) -
+                               dwci_direct_cut_taps(g->pad_right, t->sw, p->dw, p->kw);
     /* Phases are not all alike, and padding may reach further than the outputs. */
     const double products = fmax(0, tap_rows) * fmax(0, tap_columns), rows = fmax(0, bands * t->in_rows - rows_cut);
     const int64_t live = (p->kh - 1) / t->sh + 1;
@@ -395,69 +372,6 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
     return ns * (strip ? 1 : kernel->kw > 0 ? 1 : 1.25) * manners(c, params, &t, strip, memory);
 }
 
-/* Nanoseconds of one channel, NCHW in place (see kern/strip_nchw.inc): strips of vectors of columns, in bands. The
- * constants are a fit on the server core of the strips above, 72 layers, two heights; there the choice of the height
- * takes 1.007 times as long as the better one (geometric mean; the worst layer 1.10). */
-static double nchw_strips_ns(const dwci_case *c, const dwci_params *params) {
-    static const double CHANNEL_NS = 1.8, BAND_NS = 10, ROW_NS = 0.32, TAP_NS = 0.169, LOAD_NS = 0.117;
-    static const double L2_NS = 0.0118, L3_NS = 0.0234, HIGH = 0.1; /* a byte; high strips wait for more lines */
-    const dwc_problem *p = &c->problem;
-    const int64_t lanes = dwci_lanes(c), oh = c->geometry.oh, ow = c->geometry.ow;
-    const int64_t phases = at_most(p->dh / dwci_common_divisor(p->sh, p->dh), oh);
-    const bool twice = 2 * ow <= lanes && p->dh == 1, pairs = p->kh * p->kw <= 9;
-    const int64_t vectors = dwci_vectors(ow, lanes), rows = params->value[DWCI_ROWS];
-    const double strips = (double)(vectors > 1 && pairs ? (vectors + 1) / 2 * 2 : vectors);
-    const double high = (double)oh / (double)phases, units = twice ? high / 2 : high;
-    const double step = (double)p->sh * (twice ? 2 : 1), kh = (double)p->kh;
-    const double bands = rows > 0 ? ceil(high / (double)rows) : 1;
-    const double in_rows = bands * fmax(0, kh - step) + units * fmin(kh, step);
-    const double loads = (double)p->kw * (p->sw > 1 ? 3 : 1) * (c->geometry.element_bytes < 4 ? 2 : 1);
-    const double arithmetic =
-        CHANNEL_NS + (double)phases * strips *
-                         (bands * BAND_NS + units * (ROW_NS + TAP_NS * kh * (double)p->kw) + in_rows * LOAD_NS * loads);
-    const double bytes = dwci_cost_footprint(c) / (double)p->n, l1 = (double)c->machine->l1d_bytes,
-                 l2 = (double)c->machine->l2_bytes;
-    const double over = ow > 2 * lanes ? fmax(0, log2((rows > 0 ? fmin((double)rows, high) : high) / 16)) : 0;
-    double memory = 0;
-    if (bytes > (l1 > 0 ? l1 : 32 << 10))
-        memory += L2_NS * (1 + HIGH * over);
-    if (bytes > (l2 > 0 ? l2 : 512 << 10))
-        memory += L3_NS * (1 + 2 * HIGH * over);
-    memory *= bytes / (double)p->c;
-    return (double)p->m * hypot(arithmetic, memory / (double)p->m);
-}
-
-/* Nanoseconds of one image, NCHW: vectors of outputs, rows, and what is copied to the stage. The constants are a fit on
- * the same machine. */
-static double nchw_image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, const dwci_params *params) {
-    static const double TAP_NS = 0.24, ANY_TAP_NS = 0.5, ROW_NS = 3, STAGED_ROW_NS = 3.3, STAGED_NS = 0.085,
-                        GATHERED_NS = 0.6;
-    static const double L3_NS = 0.02, MEMORY_NS = 0.1, STREAM_NS = 0.075; /* a byte */
-    const dwc_problem *p = &c->problem;
-    const double taps = (double)p->kh * (double)p->kw, rows = (double)c->geometry.oh;
-    const int64_t vectors = dwci_vectors(c->geometry.ow, dwci_lanes(c));
-    const bool staged = params->value[DWCI_STAGE] > 0 || p->sw > 1 || c->geometry.element_bytes < 4;
-    const int rows_of_tile = params->value[DWCI_ROWS];
-    const double output = rows * (ROW_NS + (double)(vectors > 1 ? (vectors + 1) / 2 * 2 : 1) * taps *
-                                               (kernel->kh > 0 ? TAP_NS : ANY_TAP_NS));
-    const double column = p->sw > 2 ? GATHERED_NS : STAGED_NS;
-    const double input = staged ? (double)p->h * (STAGED_ROW_NS + column * (double)p->w) : 0;
-    const double bytes = dwci_cost_footprint(c) / (double)p->n;
-    const double l2 = c->machine->l2_bytes > 0 ? (double)c->machine->l2_bytes : 512 << 10;
-    const bool nontemporal = params->value[DWCI_NONTEMPORAL] != 0, memory = dwci_cost_from_memory(c);
-    const bool strips = kernel->channels == DWCI_IN_PLACE;
-    double ns = (double)p->c * (strips ? nchw_strips_ns(c, params) : (double)p->m * output + input);
-    if (!strips && rows_of_tile > 0 && rows_of_tile < kernel->rows)
-        ns *= 1.1;
-    if (strips && (params->value[DWCI_PREFETCH] != 0) != memory)
-        ns *= 1.05;
-    if (memory)
-        ns += bytes * (nontemporal ? STREAM_NS : MEMORY_NS);
-    else
-        ns = ns * (nontemporal ? 2 : 1) + (bytes > l2 && !strips ? bytes * L3_NS : 0);
-    return ns;
-}
-
 double dwci_direct_cost(const dwci_case *c, const dwci_params *params) {
     const dwci_direct_kernel *kernel = dwci_direct_find(c);
     const bool nchw = c->problem.layout == DWC_NCHW;
@@ -465,10 +379,8 @@ double dwci_direct_cost(const dwci_case *c, const dwci_params *params) {
     const double roofline = dwci_cost_roofline(c, DWCI_DIRECT_EFFICIENCY, threads);
     if (c->geometry.output_elements == 0 || (kernel->rows == 0 && !nchw))
         return roofline;
-    if (nchw && (kernel->rows == 0 || params->value[DWCI_BLOCK]))
-        return dwci_cost_roofline(c, 0.05, threads);
     /* Several threads gain as much as by the roofline. */
     const double alone = threads > 1 ? dwci_cost_roofline(c, DWCI_DIRECT_EFFICIENCY, 1) : roofline;
-    const double ns = nchw ? nchw_image_ns(c, kernel, params) : image_ns(c, kernel, params);
+    const double ns = nchw ? dwci_direct_nchw_ns(c, kernel, params) : image_ns(c, kernel, params);
     return 1e-9 * (double)c->problem.n * ns * (roofline / alone);
 }

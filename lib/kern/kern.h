@@ -155,18 +155,6 @@ static inline int64_t dwci_nchw_scratch(const dwci_direct_args *g, const dwci_nc
     return ((rows < g->h ? rows : g->h) + 1) * s->row + 3 * lanes;
 }
 
-/* NCHW by masks, in place: bands of at most so many output rows are copied where they would load from outside the
- * tensor, which some channels at its ends do; so many channels at once at most. args.scratch has room for the copies,
- * elements of the tensor's type for each. */
-enum { DWCI_NCHW_BAND = 8, DWCI_NCHW_STREAMS = 2 };
-
-static inline int64_t dwci_nchw_copied(const dwci_direct_args *g, int64_t lanes) {
-    const int64_t row = g->dh * g->w, sh = g->sh / dwci_common_divisor(g->sh, g->dh);
-    const int64_t band = (DWCI_NCHW_BAND - 1) * sh + g->kh, image = g->h / g->dh + 1 + sh;
-    const int64_t second = sh * row > lanes ? sh * row : lanes;
-    return (band < image ? band : image) * row + g->ow * g->sw + (g->kw - 1) * g->dw + second + lanes;
-}
-
 /* Input channels that a vector of outputs takes at most where the multiplier is 2 or more. */
 static inline int64_t dwci_window(int64_t lanes) {
     return lanes > 2 ? lanes / 2 : lanes;
@@ -182,18 +170,33 @@ enum {
     DWCI_MULTIPLIED, /* the same, multiplier 2 or more, at least dwci_window(lanes) input channels */
     DWCI_STAGED,   /* NCHW, filter finite, at most DWCI_NCHW_MOST_COLUMNS columns of taps, rows of the stage of at most
                     DWCI_NCHW_MOST_ROW elements */
-    DWCI_IN_PLACE, /* NCHW, stride along the row as compiled, no dilation along it but that of up to 3 columns with
-                      stride 1, see dwci_nchw_in_place */
+    DWCI_IN_PLACE, /* NCHW, filter finite, stride along the row as compiled, no dilation along it but that of up to 3
+                      columns with stride 1, see dwci_nchw_in_place */
+    DWCI_ANY_TAPS, /* NCHW, filter finite, see dwci_nchw_any_taps */
     DWCI_FLAT      /* fewer than `lanes`, multiplier 1, stride along the row less than DWCI_FLAT_STRIDE; filter packed
                         as [kh*kw][2*lanes], the channels of a tap repeated */
 };
 
 enum { DWCI_STRIP = 1 << 20 };
 
-static inline int dwci_nchw_in_place(const dwci_direct_args *g, int compiled_sw) {
+/* Sizes of which no product overflows. */
+static inline int dwci_nchw_moderate(const dwci_direct_args *g) {
     enum { MOST = DWCI_NCHW_MOST_ROW };
-    return g->sw == compiled_sw && (g->dw == 1 || (g->sw == 1 && g->kw <= 3)) && g->left <= MOST && g->w <= MOST &&
-           g->ow <= MOST && g->dw <= MOST && g->sh <= MOST && g->dh <= MOST && g->dh * g->w <= 64 * MOST;
+    return g->left <= MOST && g->w <= MOST && g->ow <= MOST && g->dw <= MOST && g->sh <= MOST && g->dh <= MOST &&
+           g->dh * g->w <= 64 * MOST;
+}
+
+/* Side by side, every output has a tap in the image, so that only the first and the last vectors reach beyond it. */
+static inline int dwci_nchw_in_place(const dwci_direct_args *g, int compiled_sw) {
+    return dwci_nchw_moderate(g) && g->sw == compiled_sw &&
+           (g->dw == 1 ? g->left < g->kw && (g->ow - 1) * g->sw - g->left < g->w : g->sw == 1 && g->kw <= 3);
+}
+
+enum { DWCI_ANY_TAPS_COLUMNS = 96 }; /* of taps, at most */
+
+static inline int dwci_nchw_any_taps(const dwci_direct_args *g) {
+    return dwci_nchw_moderate(g) && (g->sw == 1 || (g->sw == 2 && g->dw == 1)) && g->kw <= DWCI_ANY_TAPS_COLUMNS &&
+           g->kh <= DWCI_NCHW_MOST_ROW;
 }
 
 /* One instance: what it was compiled for, 0 standing for any value. The first entry that fits a problem serves it, and
@@ -212,9 +215,8 @@ typedef struct dwci_direct_kernel {
 /* How often the filter is packed. */
 static inline int64_t dwci_filter_copies(const dwci_direct_kernel *k, int64_t channels, int64_t lanes,
                                          int64_t element_bytes) {
-    return k->rows == DWCI_STRIP && k->channels == DWCI_WHOLE && k->m == 1
-               ? dwci_copies(channels, lanes, element_bytes)
-               : 1;
+    return k->rows == DWCI_STRIP && k->channels == DWCI_WHOLE && k->m == 1 ? dwci_copies(channels, lanes, element_bytes)
+                                                                           : 1;
 }
 
 /* ---- im2col, see im2col.inc ---- */

@@ -406,18 +406,32 @@ ALWAYS_INLINE void v_accumulate(vec *sum, vec x, vec w) {
 
 #if defined(__AVX512F__)
 #define MASKED_LANES 1
-/* The same where a bit of the mask is set. */
-ALWAYS_INLINE void v_accumulate_lanes(vec *sum, vec x, vec w, unsigned mask) {
-#if defined(DOUBLE)
-    __asm__("vfmadd231pd %2, %1, %0%{%3%}" : "+v"(*sum) : "v"(x), "vm"(w), "Yk"((__mmask16)mask));
-#else
-    __asm__("vfmadd231ps %2, %1, %0%{%3%}" : "+v"(*sum) : "v"(x), "vm"(w), "Yk"((__mmask16)mask));
-#endif
+/* A set of lanes, bit i for lane i. */
+typedef __mmask16 v_mask;
+ALWAYS_INLINE lanes v_masked(v_mask mask) {
+    return (lanes){.mask = mask};
 }
 
-/* a & b, which a compiler would compute elsewhere than where masks are needed. */
-ALWAYS_INLINE unsigned v_both_lanes(unsigned a, unsigned b) {
-    return _kand_mask16((__mmask16)a, (__mmask16)b);
+/* Lanes n.. of `low`, then those of `high`; n: a constant. */
+ALWAYS_INLINE vec v_join(vec low, vec high, const int n) {
+    vec v;
+#if defined(DOUBLE)
+    __asm__("valignq %3, %2, %1, %0" : "=v"(v) : "v"(high), "v"(low), "i"(n));
+#else
+    __asm__("valignd %3, %2, %1, %0" : "=v"(v) : "v"(high), "v"(low), "i"(n));
+#endif
+    return v;
+}
+
+/* Lanes n.. of a vector, then its first ones; +0 where the mask is not set. */
+ALWAYS_INLINE vec v_turn(vec a, const int n, v_mask mask) {
+    vec v;
+#if defined(DOUBLE)
+    __asm__("valignq %2, %1, %1, %0%{%3%}%{z%}" : "=v"(v) : "v"(a), "i"(n), "Yk"(mask));
+#else
+    __asm__("valignd %2, %1, %1, %0%{%3%}%{z%}" : "=v"(v) : "v"(a), "i"(n), "Yk"(mask));
+#endif
+    return v;
 }
 
 /* Lane i is lane index[i] of a, then b. */
@@ -426,6 +440,15 @@ ALWAYS_INLINE vec v_permute_two(vec a, vec b, ivec index) {
     return (vec)_mm512_permutex2var_pd((__m512d)a, (__m512i)index, (__m512d)b);
 #else
     return (vec)_mm512_permutex2var_ps((__m512)a, (__m512i)index, (__m512)b);
+#endif
+}
+
+/* The same, +0 where the mask is not set. */
+ALWAYS_INLINE vec v_pick_two(vec a, vec b, ivec index, v_mask mask) {
+#if defined(DOUBLE)
+    return (vec)_mm512_maskz_permutex2var_pd((__mmask8)mask, (__m512d)a, (__m512i)index, (__m512d)b);
+#else
+    return (vec)_mm512_maskz_permutex2var_ps(mask, (__m512)a, (__m512i)index, (__m512)b);
 #endif
 }
 #else

@@ -71,6 +71,10 @@ static int served(const kernel_case *k) {
         const dwci_direct_args args = arguments_of(k);
         return dwci_nchw_in_place(&args, k->kernel->sw);
     }
+    case DWCI_ANY_TAPS: {
+        const dwci_direct_args args = arguments_of(k);
+        return dwci_nchw_any_taps(&args);
+    }
     default:
         return 1;
     }
@@ -85,7 +89,7 @@ static void make_problem(dwt_rng *rng, dwc_dtype dtype, dwc_layout layout, kerne
         p->dtype = dtype;
         p->layout = layout;
         p->kh = kernel->kh ? kernel->kh : dwt_between(rng, 1, 8);
-        p->kw = kernel->kw ? kernel->kw : dwt_between(rng, 1, 11);
+        p->kw = kernel->kw ? kernel->kw : dwt_between(rng, 1, dwt_chance(rng, 1, 8) ? 30 : 11);
         strides(rng, kernel->sh, &p->sh, &p->dh);
         strides(rng, kernel->sw, &p->sw, &p->dw);
         p->m = kernel->m ? kernel->m : dwt_between(rng, 1, 5);
@@ -221,9 +225,9 @@ static void check_case(const kernel_case *k, dwt_rng *rng, dwt_guard_side side) 
     const int64_t stage_row = dwci_stage_row(dwci_vectors(p->c, lanes) * lanes + DWCI_STAGE_SKEW, p->w);
     const dwci_nchw_stage stage = dwci_nchw_stage_of(&args, lanes);
     const size_t scratch_bytes = p->layout == DWC_NHWC ? (size_t)(stage_rows * stage_row) * element
-                                 : k->kernel->channels == DWCI_IN_PLACE
-                                     ? (size_t)(DWCI_NCHW_STREAMS * dwci_nchw_copied(&args, lanes)) * element
-                                     : (size_t)dwci_nchw_scratch(&args, &stage, lanes) * accumulator;
+                                 : k->kernel->channels == DWCI_STAGED
+                                     ? (size_t)dwci_nchw_scratch(&args, &stage, lanes) * accumulator
+                                     : 0;
     dwt_guard_map(&scratch, (scratch_bytes + 63) / 64 * 64, side, 64, 0);
     args.scratch = scratch.data;
     const size_t stream_bytes =
@@ -272,8 +276,9 @@ static void check_list(const dwci_kern_table *table, dwc_dtype dtype, dwc_layout
     for (int i = 0; list[i].name; i++) {
         kernel_case k = {.table = table, .kernel = &list[i]};
         dwt_rng rng = {dwt_args.seed ^ (uint64_t)(i * 1000 + (int)dtype * 10 + (int)layout)};
-        /* Whether it copies, streams, takes two rows or two channels at once: many combinations. */
-        const int64_t cases = cases_per_instance * (list[i].channels == DWCI_IN_PLACE ? 8 : 1);
+        /* Whether it streams, takes two rows or several channels at once, cuts or loads: many combinations. */
+        const int64_t cases =
+            cases_per_instance * (list[i].channels == DWCI_IN_PLACE || list[i].channels == DWCI_ANY_TAPS ? 8 : 1);
         for (int64_t c = 0; c < cases; c++) {
             make_problem(&rng, dtype, layout, &k);
             check_case(&k, &rng, c % 2 ? DWT_GUARD_BEFORE : DWT_GUARD_AFTER);

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* direct in NCHW: its candidates, and what each should cost. */
+#include "algo/direct.h"
+#include "core/cost.h"
+#include "kern/strip_nchw.h"
+
+#include <math.h>
+
+static double second_cache(const dwci_case *c) {
+    return c->machine->l2_bytes > 0 ? (double)c->machine->l2_bytes : 512 << 10;
+}
+
+/* ---- candidates -------------------------------------------------------------------------------------------------- */
+
+/* Output rows to stage at a time: their input takes about a quarter of the first cache. */
+static int stage_rows(const dwci_case *c) {
+    enum { LEAST = 8 };
+    const double row = (double)c->problem.w * (double)dwci_accumulator_bytes(c), oh = (double)c->geometry.oh;
+    const double rows = (8192 / row - (double)c->problem.kh) / (double)c->problem.sh + 1;
+    return (int)fmin(rows > LEAST ? rows : LEAST, oh);
+}
+
+/* Strips in bands of some heights, for the caches and for memory; any taps; tiles of some rows, in place or staged; and
+ * the one that needs nothing. */
+int dwci_direct_nchw_candidates(const dwci_case *c, const dwci_direct_kernel *kernel, dwci_params *list, int most) {
+    enum { BAND = 16, FEW = 2 };
+    const int staged = stage_rows(c);
+    const dwci_params strips[] = {
+        {{[DWCI_ROWS] = 0}},
+        {{[DWCI_PREFETCH] = 1}},
+        {{[DWCI_PREFETCH] = 1, [DWCI_NONTEMPORAL] = 1}},
+        {{[DWCI_ROWS] = BAND}},
+        {{[DWCI_ROWS] = BAND, [DWCI_PREFETCH] = 1}},
+        {{[DWCI_ROWS] = BAND, [DWCI_PREFETCH] = 1, [DWCI_NONTEMPORAL] = 1}},
+    };
+    const dwci_params tiles[] = {
+        {{[DWCI_ROWS] = 0}},
+        {{[DWCI_NONTEMPORAL] = 1}},
+        {{[DWCI_ROWS] = FEW}},
+        {{[DWCI_STAGE] = staged}},
+        {{[DWCI_ROWS] = FEW, [DWCI_NONTEMPORAL] = 1}},
+        {{[DWCI_STAGE] = staged, [DWCI_NONTEMPORAL] = 1}},
+    };
+    const dwci_params slow = {{[DWCI_BLOCK] = 1}};
+    const bool in_place = kernel->channels == DWCI_IN_PLACE;
+    const int given = in_place ? (c->geometry.oh > BAND ? 6 : 3) : kernel->channels == DWCI_ANY_TAPS ? 2 : 6;
+    int count = 0;
+    for (int i = 0; i <= given && count < most; i++)
+        list[count++] = i == given ? slow : (in_place ? strips : tiles)[i];
+    return count;
+}
+
+/* ---- cost -------------------------------------------------------------------------------------------------------- */
+
+/* Nanoseconds of one channel, NCHW in place (see kern/strip_nchw.inc): strips of vectors of columns, in bands. The
+ * constants are a fit on the server core of the strips above, 137 layers, two heights; there the choice of the height
+ * takes 1.005 times as long as the better one (geometric mean; the worst layer 1.10). */
+static double nchw_strips_ns(const dwci_case *c, const dwci_params *params) {
+    static const double CHANNEL_NS = 5.8, CALL_NS = 18.7, TAP_NS = 0.124, LOAD_NS = 0.106, SHIFT_NS = 0.348;
+    static const double L2_NS = 0.0155, L3_NS = 0.0172, HIGH = 0.058; /* a byte; high strips wait for more lines */
+    const dwc_problem *p = &c->problem;
+    const dwci_direct_args args = dwci_arguments(c, NULL);
+    const dwci_nchw_strips s = dwci_nchw_strips_of(&args, dwci_lanes(c));
+    const int64_t rows = params->value[DWCI_ROWS], phases = p->dh / dwci_common_divisor(p->sh, p->dh);
+    const double strips = (double)s.strips, vectors = (double)s.vectors, kw = (double)p->kw, sw = (double)p->sw;
+    const double many = (double)(phases < c->geometry.oh ? phases : c->geometry.oh),
+                 high = (double)c->geometry.oh / many;
+    const double units = high / s.rows, step = (double)(p->sh * s.rows), kh = (double)p->kh;
+    const double bands = rows > 0 ? ceil(high / (double)rows) : 1;
+    const double in_rows = bands * fmax(0, kh - step) + units * fmin(kh, step);
+    double loads = sw * vectors + strips, shifts = p->sw == 1 ? vectors * (kw - 1) : vectors * kw + strips;
+    if (s.inputs == DWCI_STRIP_PICK)
+        loads = sw, shifts = p->sw == 1 ? kw - 1 : kw;
+    else if (s.inputs == DWCI_STRIP_LOAD)
+        loads = vectors * kw, shifts = 0;
+    const double calls = many * strips * bands, widen = c->geometry.element_bytes < 4 ? 2 : 1;
+    const double arithmetic =
+        CHANNEL_NS + (calls > 1 ? CALL_NS * calls : 0) +
+        many * (units * vectors * kh * kw * TAP_NS + in_rows * (loads * widen * LOAD_NS + shifts * SHIFT_NS));
+    const double bytes = dwci_cost_footprint(c) / (double)p->n, l1 = (double)c->machine->l1d_bytes,
+                 l2 = second_cache(c);
+    const double over = s.vectors > 2 ? fmax(0, log2((rows > 0 ? fmin((double)rows, high) : high) / 16)) : 0;
+    const double far = fmin(1, fmax(0, 2 * (bytes / l2 - 1)));
+    double memory = far * L3_NS * (1 + 2 * HIGH * over);
+    if (bytes > (l1 > 0 ? l1 : 32 << 10))
+        memory += L2_NS * (1 + HIGH * over);
+    memory *= bytes / (double)p->c;
+    return (double)p->m * hypot(arithmetic, memory / (double)p->m);
+}
+
+/* Do strips gain by asking for rows ahead? Where many products hide it, from beyond the second cache. */
+static bool nchw_prefetch(const dwci_case *c) {
+    enum { MANY = 25 };
+    return dwci_cost_from_memory(c) || (c->problem.kh * c->problem.kw >= MANY && c->problem.sw == 1 &&
+                                        dwci_cost_footprint(c) / (double)c->problem.n > second_cache(c));
+}
+
+/* Nanoseconds of one channel of any taps (see kern/taps_nchw.inc). A fit on the same core, 99 problems of 7 to 112
+ * columns and 2 to 31 columns of taps, within 10 % (root mean square). */
+static double nchw_taps_ns(const dwci_case *c) {
+    static const double STRIP_NS = 4.2, PRODUCT_NS = 0.15, LOAD_NS = 0.085, SHIFT_NS = 0.487, PIECE_NS = 6.1;
+    enum { SIDE = 2, PIECE = 8 };
+    const dwc_problem *p = &c->problem;
+    const dwc_geometry *g = &c->geometry;
+    const double vectors = (double)dwci_vectors(g->ow, dwci_lanes(c)), strips = ceil(vectors / SIDE);
+    const double kw = (double)p->kw, pieces = (double)((p->kw - 1) / PIECE + 1);
+    const double tap_rows = (double)g->oh * (double)p->kh - dwci_direct_cut_taps(g->pad_top, p->sh, p->dh, p->kh) -
+                            dwci_direct_cut_taps(g->pad_bottom, p->sh, p->dh, p->kh);
+    const double phases = fmin((double)(p->dh / dwci_common_divisor(p->sh, p->dh)), (double)g->oh);
+    return (double)p->m *
+           (strips * phases * STRIP_NS + fmax(0, tap_rows) * vectors * (kw * PRODUCT_NS + pieces * LOAD_NS) +
+            (double)p->h * (kw * vectors * SHIFT_NS + pieces * strips * PIECE_NS));
+}
+
+/* Nanoseconds of one channel of tiles, and of what is copied to the stage for it. */
+static double nchw_tiles_ns(const dwci_case *c, const dwci_direct_kernel *kernel, const dwci_params *params) {
+    static const double TAP_NS = 0.24, ANY_TAP_NS = 0.5, ROW_NS = 3, STAGED_ROW_NS = 3.3, STAGED_NS = 0.085,
+                        GATHERED_NS = 0.6;
+    const dwc_problem *p = &c->problem;
+    const double taps = (double)p->kh * (double)p->kw, rows = (double)c->geometry.oh;
+    const int64_t vectors = dwci_vectors(c->geometry.ow, dwci_lanes(c));
+    const bool staged = params->value[DWCI_STAGE] > 0 || p->sw > 1 || c->geometry.element_bytes < 4;
+    const int rows_of_tile = params->value[DWCI_ROWS];
+    const double output = rows * (ROW_NS + (double)(vectors > 1 ? (vectors + 1) / 2 * 2 : 1) * taps *
+                                               (kernel->kh > 0 ? TAP_NS : ANY_TAP_NS));
+    const double column = p->sw > 2 ? GATHERED_NS : STAGED_NS;
+    const double input = staged ? (double)p->h * (STAGED_ROW_NS + column * (double)p->w) : 0;
+    return ((double)p->m * output + input) * (rows_of_tile > 0 && rows_of_tile < kernel->rows ? 1.1 : 1);
+}
+
+/* Nanoseconds of one channel, any problem (see kern/any_nchw.inc). */
+static double nchw_any_ns(const dwci_case *c) {
+    static const double TAP_NS = 1.5, STRIDED_TAP_NS = 19;
+    const dwc_problem *p = &c->problem;
+    return (double)p->m * (double)c->geometry.oh * (double)dwci_vectors(c->geometry.ow, dwci_lanes(c)) * (double)p->kh *
+           (double)p->kw * (p->sw > 1 ? STRIDED_TAP_NS : TAP_NS);
+}
+
+double dwci_direct_nchw_ns(const dwci_case *c, const dwci_direct_kernel *kernel, const dwci_params *params) {
+    static const double L3_NS = 0.02, MEMORY_NS = 0.1, STREAM_NS = 0.075; /* a byte */
+    const double bytes = dwci_cost_footprint(c) / (double)c->problem.n, l2 = second_cache(c);
+    const bool nontemporal = params->value[DWCI_NONTEMPORAL] != 0, memory = dwci_cost_from_memory(c);
+    const bool strips = kernel->channels == DWCI_IN_PLACE;
+    double channel;
+    if (kernel->rows == 0 || params->value[DWCI_BLOCK])
+        channel = nchw_any_ns(c);
+    else if (strips)
+        channel = nchw_strips_ns(c, params);
+    else if (kernel->channels == DWCI_ANY_TAPS)
+        channel = nchw_taps_ns(c);
+    else
+        channel = nchw_tiles_ns(c, kernel, params);
+    double ns = (double)c->problem.c * channel;
+    if (strips && (params->value[DWCI_PREFETCH] != 0) != nchw_prefetch(c))
+        ns *= 1.05;
+    if (memory)
+        ns += bytes * (nontemporal ? STREAM_NS : MEMORY_NS);
+    else
+        ns = ns * (nontemporal ? 2 : 1) + (bytes > l2 && !strips ? bytes * L3_NS : 0);
+    return ns;
+}
