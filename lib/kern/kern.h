@@ -192,10 +192,11 @@ static inline int dwci_nchw_in_place(const dwci_direct_args *g, int compiled_sw)
            (g->dw == 1 ? g->left < g->kw && (g->ow - 1) * g->sw - g->left < g->w : g->sw == 1 && g->kw <= 3);
 }
 
-enum { DWCI_ANY_TAPS_COLUMNS = 96 }; /* of taps, at most */
+/* Of taps, at most, and along the row without dilation. */
+enum { DWCI_ANY_TAPS_COLUMNS = 96, DWCI_ANY_TAPS_STRIDE = 4 };
 
 static inline int dwci_nchw_any_taps(const dwci_direct_args *g) {
-    return dwci_nchw_moderate(g) && (g->sw == 1 || (g->sw == 2 && g->dw == 1)) && g->kw <= DWCI_ANY_TAPS_COLUMNS &&
+    return dwci_nchw_moderate(g) && g->sw <= (g->dw > 1 ? 1 : DWCI_ANY_TAPS_STRIDE) && g->kw <= DWCI_ANY_TAPS_COLUMNS &&
            g->kh <= DWCI_NCHW_MOST_ROW;
 }
 
