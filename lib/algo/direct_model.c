@@ -200,13 +200,6 @@ static tiling tiling_of(const dwci_case *c, const dwci_direct_kernel *kernel, co
     return t;
 }
 
-/* Instructions of one visit of a tile that is no strip. */
-static double instructions(const dwci_case *c, const tiling *t) {
-    const double taps = (double)c->problem.kh * (double)c->problem.kw, outputs = t->mean_rows * t->mean_columns;
-    const double overhead = 25 + 3 * t->in_rows + 4 * t->mean_rows;
-    return outputs * taps + t->in_rows * t->in_columns + t->mean_rows * taps + overhead;
-}
-
 /* Cache lines of one visit. */
 typedef struct traffic {
     double in, out, fresh; /* fresh: input that no visit before had, and twice the output */
@@ -219,6 +212,25 @@ double dwci_direct_cut_taps(int64_t pad, int64_t stride, int64_t dilation, int64
     const int64_t outside = first >= taps ? (first - taps) / stride + 1 : 0;
     const double rest = (double)(first - outside * stride), step = (double)stride, count = fmax(0, ceil(rest / step));
     return (double)outside * (double)taps + count * rest - step * count * (count - 1) / 2;
+}
+
+/* The part of all taps of all outputs that lies inside the image. */
+static double inside(const dwci_case *c) {
+    const dwc_problem *p = &c->problem;
+    const dwc_geometry *g = &c->geometry;
+    const double above = dwci_direct_cut_taps(g->pad_top, p->sh, p->dh, p->kh), rows = (double)g->oh * (double)p->kh;
+    const double left = dwci_direct_cut_taps(g->pad_left, p->sw, p->dw, p->kw);
+    const double below = dwci_direct_cut_taps(g->pad_bottom, p->sh, p->dh, p->kh);
+    const double right = dwci_direct_cut_taps(g->pad_right, p->sw, p->dw, p->kw);
+    const double columns = (double)g->ow * (double)p->kw;
+    return fmax(1, rows - above - below) / rows * (fmax(1, columns - left - right) / columns);
+}
+
+/* Instructions of one visit of a tile that is no strip, a mean over the image. */
+static double instructions(const dwci_case *c, const tiling *t) {
+    const double taps = (double)c->problem.kh * (double)c->problem.kw, outputs = t->mean_rows * t->mean_columns;
+    const double overhead = 25 + 3 * t->in_rows + 4 * t->mean_rows;
+    return (outputs * taps + t->in_rows * t->in_columns + t->mean_rows * taps) * inside(c) + overhead;
 }
 
 /* Products of one column of taps and outputs down a strip of `rows` output rows: each input row serves the sums that

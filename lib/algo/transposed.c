@@ -104,7 +104,7 @@ static double phases_along(int64_t stride, int64_t dilation, int64_t outputs) {
 double dwci_transposed_cost(const dwci_algo *inner, const dwci_case *c, const dwci_params *params) {
     static const double PHASE_NS = 60, INNER = 1.2;
     const bool wide = dwci_element(c)->vector_bytes == 64;
-    const double element_ns = wide ? 0.09 : 0.17, unit_ns = wide ? 100 : 270;
+    const double element_ns = wide ? 0.09 : 0.17, unit_ns = wide ? 250 : 270;
     dwci_case one;
     if (!inner_case(c, &one))
         return 1e9;
