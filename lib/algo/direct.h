@@ -19,8 +19,9 @@ const dwci_direct_kernel *dwci_direct_find(const dwci_case *c);
 /* Rows of all output planes. */
 int64_t dwci_direct_output_rows(const dwci_case *c);
 
-/* How many of `taps` taps `pad` zeros cut off, all outputs at that end of a row or column together. */
-double dwci_direct_cut_taps(int64_t pad, int64_t stride, int64_t dilation, int64_t taps);
+/* How many of the taps of all outputs of a row or column lie inside the image, about; at least 1. */
+double dwci_direct_taps_inside(int64_t outputs, int64_t before, int64_t behind, int64_t stride, int64_t dilation,
+                               int64_t taps);
 
 /* NCHW: candidates of an instance, and nanoseconds of one image. */
 int dwci_direct_nchw_candidates(const dwci_case *c, const dwci_direct_kernel *kernel, dwci_params *list, int most);

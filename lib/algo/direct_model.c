@@ -207,23 +207,29 @@ typedef struct traffic {
     double crowded;        /* crowding.in */
 } traffic;
 
-double dwci_direct_cut_taps(int64_t pad, int64_t stride, int64_t dilation, int64_t taps) {
-    const int64_t first = dwci_quotient_up(pad, dilation); /* of the first output, the next has `stride` fewer */
+/* How many of `taps` taps `pad` zeros cut off, all outputs of a phase at that end of a row or column together. */
+static double cut_taps(int64_t pad, int64_t stride, int64_t dilation, int64_t taps) {
+    /* Of the first output, the next has `stride` fewer. */
+    const int64_t first = pad > 0 ? dwci_quotient_up(pad, dilation) : 0;
     const int64_t outside = first >= taps ? (first - taps) / stride + 1 : 0;
     const double rest = (double)(first - outside * stride), step = (double)stride, count = fmax(0, ceil(rest / step));
     return (double)outside * (double)taps + count * rest - step * count * (count - 1) / 2;
+}
+
+double dwci_direct_taps_inside(int64_t outputs, int64_t before, int64_t behind, int64_t stride, int64_t dilation,
+                               int64_t taps) {
+    const int64_t divisor = dwci_common_divisor(stride, dilation), step = stride / divisor;
+    const double cut = cut_taps(before, step, dilation, taps) + cut_taps(behind, step, dilation, taps);
+    return fmax(1, (double)outputs * (double)taps - (double)(dilation / divisor) * cut);
 }
 
 /* The part of all taps of all outputs that lies inside the image. */
 static double inside(const dwci_case *c) {
     const dwc_problem *p = &c->problem;
     const dwc_geometry *g = &c->geometry;
-    const double above = dwci_direct_cut_taps(g->pad_top, p->sh, p->dh, p->kh), rows = (double)g->oh * (double)p->kh;
-    const double left = dwci_direct_cut_taps(g->pad_left, p->sw, p->dw, p->kw);
-    const double below = dwci_direct_cut_taps(g->pad_bottom, p->sh, p->dh, p->kh);
-    const double right = dwci_direct_cut_taps(g->pad_right, p->sw, p->dw, p->kw);
-    const double columns = (double)g->ow * (double)p->kw;
-    return fmax(1, rows - above - below) / rows * (fmax(1, columns - left - right) / columns);
+    return dwci_direct_taps_inside(g->oh, g->pad_top, g->pad_bottom, p->sh, p->dh, p->kh) *
+           dwci_direct_taps_inside(g->ow, g->pad_left, g->pad_right, p->sw, p->dw, p->kw) /
+           ((double)g->oh * (double)p->kh * (double)g->ow * (double)p->kw);
 }
 
 /* Instructions of one visit of a tile that is no strip, a mean over the image. */
@@ -254,12 +260,10 @@ static double strip_arithmetic_ns(const dwci_case *c, const tiling *t) {
     const double taps = (double)p->kh * (double)p->kw, bands = (double)t->bands, tiles = (double)t->tiles;
     const double rows_cut = (double)(g->pad_top + g->pad_bottom) / (double)p->dh;
     const double columns_cut = (double)(g->pad_left + g->pad_right) / (double)p->dw;
-    const double tap_rows = bands * strip_tap_rows(p, t, t->mean_rows) -
-                            dwci_direct_cut_taps(g->pad_top, t->sh, p->dh, p->kh) -
-                            dwci_direct_cut_taps(g->pad_bottom, t->sh, p->dh, p->kh);
-    const double tap_columns = tiles * t->mean_columns * (double)p->kw -
-                               dwci_direct_cut_taps(g->pad_left, t->sw, p->dw, p->kw) -
-                               dwci_direct_cut_taps(g->pad_right, t->sw, p->dw, p->kw);
+    const double tap_rows = bands * strip_tap_rows(p, t, t->mean_rows) - cut_taps(g->pad_top, t->sh, p->dh, p->kh) -
+                            cut_taps(g->pad_bottom, t->sh, p->dh, p->kh);
+    const double tap_columns = tiles * t->mean_columns * (double)p->kw - cut_taps(g->pad_left, t->sw, p->dw, p->kw) -
+                               cut_taps(g->pad_right, t->sw, p->dw, p->kw);
     /* Phases are not all alike, and padding may reach further than the outputs. */
     const double products = fmax(0, tap_rows) * fmax(0, tap_columns), rows = fmax(0, bands * t->in_rows - rows_cut);
     const int64_t live = (p->kh - 1) / t->sh + 1;

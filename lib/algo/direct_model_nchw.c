@@ -14,10 +14,10 @@ static double second_cache(const dwci_case *c) {
 
 /* Output rows to stage at a time: their input takes about a quarter of the first cache. */
 static int stage_rows(const dwci_case *c) {
-    enum { LEAST = 8 };
+    enum { LEAST = 8, MOST = 1 << 20 };
     const double row = (double)c->problem.w * (double)dwci_accumulator_bytes(c), oh = (double)c->geometry.oh;
     const double rows = (8192 / row - (double)c->problem.kh) / (double)c->problem.sh + 1;
-    return (int)fmin(rows > LEAST ? rows : LEAST, oh);
+    return (int)fmin(fmin(rows > LEAST ? rows : LEAST, oh), MOST);
 }
 
 /* Strips in bands of some heights, for the caches and for memory; any taps; tiles of some rows, in place or staged; and
@@ -53,7 +53,7 @@ int dwci_direct_nchw_candidates(const dwci_case *c, const dwci_direct_kernel *ke
 /* ---- cost -------------------------------------------------------------------------------------------------------- */
 
 /* Nanoseconds of one channel, NCHW in place (see kern/strip_nchw.inc): strips of vectors of columns, in bands. The
- * constants are a fit on the server core of the strips above, 137 layers, two heights; there the choice of the height
+ * constants are a fit on the server core of direct_model.c, 137 layers, two heights; there the choice of the height
  * takes 1.005 times as long as the better one (geometric mean; the worst layer 1.10). */
 static double nchw_strips_ns(const dwci_case *c, const dwci_params *params) {
     static const double CHANNEL_NS = 5.8, CALL_NS = 18.7, TAP_NS = 0.124, LOAD_NS = 0.106, SHIFT_NS = 0.348;
@@ -99,17 +99,14 @@ static bool nchw_prefetch(const dwci_case *c) {
  * columns and 2 to 31 columns of taps, within 10 % (root mean square). */
 static double nchw_taps_ns(const dwci_case *c) {
     static const double STRIP_NS = 4.2, PRODUCT_NS = 0.15, LOAD_NS = 0.085, SHIFT_NS = 0.487, PIECE_NS = 6.1;
-    enum { SIDE = 2, PIECE = 8 };
     const dwc_problem *p = &c->problem;
     const dwc_geometry *g = &c->geometry;
-    const double vectors = (double)dwci_vectors(g->ow, dwci_lanes(c)), strips = ceil(vectors / SIDE);
-    const double kw = (double)p->kw, pieces = (double)((p->kw - 1) / PIECE + 1);
-    const double tap_rows = (double)g->oh * (double)p->kh - dwci_direct_cut_taps(g->pad_top, p->sh, p->dh, p->kh) -
-                            dwci_direct_cut_taps(g->pad_bottom, p->sh, p->dh, p->kh);
+    const double vectors = (double)dwci_vectors(g->ow, dwci_lanes(c)), strips = ceil(vectors / DWCI_TAPS_SIDE);
+    const double kw = (double)p->kw, pieces = (double)((p->kw - 1) / DWCI_TAPS_PIECE + 1);
+    const double tap_rows = dwci_direct_taps_inside(g->oh, g->pad_top, g->pad_bottom, p->sh, p->dh, p->kh);
     const double phases = fmin((double)(p->dh / dwci_common_divisor(p->sh, p->dh)), (double)g->oh);
-    return (double)p->m *
-           (strips * phases * STRIP_NS + fmax(0, tap_rows) * vectors * (kw * PRODUCT_NS + pieces * LOAD_NS) +
-            (double)p->h * (kw * vectors * SHIFT_NS + pieces * strips * PIECE_NS));
+    return (double)p->m * (strips * phases * STRIP_NS + tap_rows * vectors * (kw * PRODUCT_NS + pieces * LOAD_NS) +
+                           (double)p->h * (kw * vectors * SHIFT_NS + pieces * strips * PIECE_NS));
 }
 
 /* Nanoseconds of one channel of tiles, and of what is copied to the stage for it. */

@@ -10,7 +10,10 @@
 enum { DWCI_STRIP_CUT, DWCI_STRIP_APART, DWCI_STRIP_PICK, DWCI_STRIP_LOAD, DWCI_STRIP_TAPS };
 
 /* Vectors side by side at most: more taps need the registers. */
-#define DWCI_STRIP_MOST(KH, KW) ((KH) * (KW) <= 9 ? 4 : 2)
+#define DWCI_STRIP_MOST(KH, KW) ((KH) * (KW) <= 9 && (KH) <= 5 ? 4 : 2)
+
+/* Of taps_nchw.inc: vectors side by side at most, columns of taps that share a load of a sum. */
+enum { DWCI_TAPS_SIDE = 2, DWCI_TAPS_PIECE = 8 };
 
 typedef struct dwci_nchw_strips {
     int inputs;              /* DWCI_STRIP_... */

@@ -89,7 +89,11 @@ static void make_problem(dwt_rng *rng, dwc_dtype dtype, dwc_layout layout, kerne
         p->dtype = dtype;
         p->layout = layout;
         p->kh = kernel->kh ? kernel->kh : dwt_between(rng, 1, 8);
-        p->kw = kernel->kw ? kernel->kw : dwt_between(rng, 1, dwt_chance(rng, 1, 8) ? 30 : 11);
+        p->kw = kernel->kw ? kernel->kw
+                           : dwt_between(rng, 1,
+                                         dwt_chance(rng, 1, 16)  ? 96
+                                         : dwt_chance(rng, 1, 8) ? 30
+                                                                 : 11);
         strides(rng, kernel->sh, &p->sh, &p->dh);
         strides(rng, kernel->sw, &p->sw, &p->dw);
         p->m = kernel->m ? kernel->m : dwt_between(rng, 1, 5);
@@ -180,6 +184,19 @@ static void fill(dwt_rng *rng, dwc_dtype dtype, void *array, int64_t count) {
         dwt_set(dtype, array, i, dwt_signed_unit(rng) * (dwt_chance(rng, 1, 8) ? 1e-3 : 1));
 }
 
+/* Rows of outputs but y0..y1-1 are as memset has left them. */
+static void check_untouched(const kernel_case *k, const void *out, int64_t y0, int64_t y1) {
+    const dwc_geometry *g = &k->geometry;
+    const int nchw = k->problem.layout == DWC_NCHW;
+    const size_t row = (size_t)(g->ow * (nchw ? 1 : g->oc)) * g->element_bytes;
+    for (int64_t i = 0; i < g->oh * (nchw ? g->oc : 1); i++)
+        for (size_t b = 0; b < row && (i % g->oh < y0 || i % g->oh >= y1); b++)
+            if (((const unsigned char *)out)[(size_t)i * row + b] != 0xa5)
+                fail_msg("%s: rows %lld to %lld were asked for, row %lld of channel %lld was written (seed %llu)",
+                         describe(k), (long long)y0, (long long)y1 - 1, (long long)(i % g->oh), (long long)(i / g->oh),
+                         (unsigned long long)dwt_args.seed);
+}
+
 static void check_case(const kernel_case *k, dwt_rng *rng, dwt_guard_side side) {
     const dwc_problem *p = &k->problem;
     const dwc_geometry *g = &k->geometry;
@@ -240,8 +257,11 @@ static void check_case(const kernel_case *k, dwt_rng *rng, dwt_guard_side side) 
         parts[0].v0 = parts[1].v1 = dwt_between(rng, 0, units);
     else
         parts[0].y0 = parts[1].y1 = dwt_between(rng, 0, g->oh);
-    k->kernel->run(&args, in.data, out.data, &parts[0]);
-    k->kernel->run(&args, in.data, out.data, &parts[1]);
+    const int order = dwt_chance(rng, 1, 2);
+    k->kernel->run(&args, in.data, out.data, &parts[order]);
+    if (parts[order].v0 == 0 && parts[order].v1 == units)
+        check_untouched(k, out.data, parts[order].y0, parts[order].y1);
+    k->kernel->run(&args, in.data, out.data, &parts[!order]);
 
     for (int64_t y = 0; y < g->oh; y++)
         for (int64_t x = 0; x < g->ow; x++)
