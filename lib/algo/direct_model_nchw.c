@@ -73,7 +73,8 @@ static double nchw_strips_ns(const dwci_case *c, const dwci_params *params) {
         loads = sw, shifts = p->sw == 1 ? kw - 1 : kw;
     else if (s.inputs == DWCI_STRIP_LOAD)
         loads = vectors * kw, shifts = 0;
-    const double calls = many * strips * bands, widen = c->geometry.element_bytes < 4 ? 2 : 1;
+    const double calls = s.strips > 1 && bands == 1 ? strips * fmin(many, 2) : many * strips * bands;
+    const double widen = c->geometry.element_bytes < 4 ? 2 : 1;
     const double arithmetic =
         CHANNEL_NS + (calls > 1 ? CALL_NS * calls : 0) +
         many * (units * vectors * kh * kw * TAP_NS + in_rows * (loads * widen * LOAD_NS + shifts * SHIFT_NS));
