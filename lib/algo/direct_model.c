@@ -384,8 +384,10 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
         ns += footprint / LINE *
               (t.staged ? (strip ? STRIP_STAGED_LINE_NS : STAGED_LINE_NS)
                         : MEMORY_LINE_NS + STREAM_LINE_NS * fmax(0, streams - STREAMS));
-    /* Which part of the sum the time measured is; all candidates of a case are of one family of kernels. */
-    return ns * (strip ? 1 : kernel->kw > 0 ? 1 : 1.25) * manners(c, params, &t, strip, memory);
+    /* By how much tiles take longer than the sum; all candidates of a case are of one family of kernels. */
+    static const double TALL = 1.15, ANY = 1.4, ANY_MULTIPLIED = 1.75;
+    const double family = strip ? 1 : kernel->kw > 0 ? TALL : p->m == 1 ? ANY : ANY_MULTIPLIED;
+    return ns * family * manners(c, params, &t, strip, memory);
 }
 
 double dwci_direct_cost(const dwci_case *c, const dwci_params *params) {
