@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The report of algorithms.sh: rows of dwconv bench -> algorithms.md.
 
-    algorithms.py ROWS FOLDER      ROWS: folder with layers-DTYPE-LAYOUT.csv, grid-DTYPE-LAYOUT.csv, info.json
+    algorithms.py ROWS FOLDER      ROWS: folder with layers-DTYPE-LAYOUT.csv, grid-DTYPE-LAYOUT.csv, info.json, and
+                                   perhaps sgemm.csv and torch.csv (see gemm/)
 """
 
 import csv
@@ -25,7 +26,8 @@ def mean(values):
 
 
 def read(path):
-    """One entry per problem, in order: its sizes, and of each algorithm time, fraction of the limit, parameters."""
+    """One entry per problem, in order: its sizes, time and fraction of the limit of each algorithm, which one auto chose.
+    `of` has the better of an algorithm for NHWC itself and by way of NHWC (NAME_transposed)."""
     problems = {}
     with open(path, newline="") as file:
         for row in csv.DictReader(file):
@@ -36,12 +38,12 @@ def read(path):
                 "multiplier": int(shape[9]), "chosen": None, "of": {}})
             if row["verified"] and row["verified"] not in ("true", "1"):
                 sys.exit(f"algorithms: {row['problem']} {row['algo']}: wrong output")
-            figures = {"time": float(row["time_median_s"]), "fraction": float(row["fraction"]), "params": row["params"]}
+            figures = {"time": float(row["time_median_s"]), "fraction": float(row["fraction"])}
             if row["source"] == "model":
-                entry["chosen"] = row["algo"]
-                entry["of"].setdefault(row["algo"], figures)
-            else:
-                entry["of"][row["algo"]] = figures
+                entry["chosen"] = {"algo": row["algo"].removesuffix("_transposed"), **figures}
+            family = row["algo"].removesuffix("_transposed")
+            if family not in entry["of"] or figures["time"] < entry["of"][family]["time"]:
+                entry["of"][family] = figures
     return list(problems.values())
 
 
@@ -78,7 +80,7 @@ def grid(name, entries):
             for taps in (3, 5, 7, 9):
                 entry = next(entry for entry in entries if (entry["size"], entry["multiplier"], entry["taps"]) == (
                     size, multiplier, taps))
-                gains = [f"**{show(gain(entry, algo))}**" if entry["chosen"] == algo else show(gain(entry, algo))
+                gains = [f"**{show(gain(entry, algo))}**" if entry["chosen"]["algo"] == algo else show(gain(entry, algo))
                          for algo in OTHERS]
                 cells.append(" / ".join([show(entry["of"]["direct"]["fraction"]), *gains]))
             yield "| " + " | ".join(cells) + " |"
@@ -89,14 +91,89 @@ def choices(entries):
     """How auto did: time of its choice by the best, over entries with a choice."""
     regrets, wrong = [], 0
     for entry in entries:
-        best = min(algo["time"] for algo in entry["of"].values())
-        regrets.append(entry["of"][entry["chosen"]]["time"] / best)
-        wrong += entry["chosen"] != "direct" and gain(entry, entry["chosen"]) < 1
-    others = sum(entry["chosen"] != "direct" for entry in entries)
+        chosen, best = entry["chosen"], min(algo["time"] for algo in entry["of"].values())
+        regrets.append(chosen["time"] / best)
+        wrong += chosen["algo"] != "direct" and entry["of"]["direct"]["time"] < chosen["time"]
+    others = sum(entry["chosen"]["algo"] != "direct" for entry in entries)
     return mean(regrets), max(regrets), others, wrong
 
 
-def report(rows, info):
+def counts():
+    """What minimal filtering can gain: operations on vectors for each output of k x k taps, one image away from its
+    borders. F(m,k) has n = m + k - 1 elements, 0, infinity and (n-2)/2 pairs of points."""
+    yield "## What minimal filtering can gain"
+    yield ""
+    yield ("Additions, products and multiply-adds for each output, borders aside, M outputs sharing a forward transform: "
+           "products + inverse + forward. Along the rows (`winograd`) F(m,k) sums the rows of taps in the transformed "
+           "domain. The two-dimensional F(m x m, k x k) has fewer products, but a depthwise filter has no sum over "
+           "channels that would share its inverse: it takes more operations than the form along the rows for every size "
+           "and any M, which is why there is none here.")
+    yield ""
+    yield "| taps | direct | along the rows | M = 1 | any M, at least | two dimensions | M = 1 | any M, at least |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for k in (3, 5, 7, 9):
+        for m in (2, 4):
+            n = m + k - 1
+            pairs = (n - 2) // 2
+            forward, inverse = 2 * pairs * (pairs + 1), pairs * (m + 2) + 1
+            cells = [f"{k}x{k}", f"{k * k}"]
+            for name, products, out, shared in (
+                    (f"F({m},{k})", k * n / m, inverse / m, forward / m),
+                    (f"F({m}x{m},{k}x{k})", n * n / m**2, (n + m) * inverse / m**2, 2 * n * forward / m**2)):
+                cells += [f"{name}: {products:.1f} + {out:.1f} + {shared:.1f} / M", f"{products + out + shared:.1f}",
+                          f"{products + out:.1f}"]
+            yield "| " + " | ".join(cells) + " |"
+    yield ""
+    yield ("On Intel's CPUs with AVX-512 the two vector units that multiply also add, so that a count of 2 is a cycle. "
+           "Direct stays below its count at the borders: it skips taps outside the image in both directions, these forms "
+           "only rows. Elements and sums go through the first cache on top of that, n/m stores and loads of each for an "
+           "output.")
+    yield ""
+
+
+def numbers(path):
+    """Rows of numbers; none if there is no such file."""
+    return [list(map(float, line.split(","))) for line in path.read_text().split()] if path.exists() else []
+
+
+def products(source, entries):
+    """im2col_gemm, f32 NCHW, beside OpenBLAS alone and PyTorch; entries: the grid's."""
+    sgemm = {(c, taps, m, n): rate for c, m, n, taps, rate in numbers(source / "sgemm.csv")}
+    torch = {(c, size, taps, m): (own, onednn) for c, size, taps, m, own, onednn in numbers(source / "torch.csv")}
+    if not sgemm and not torch:
+        return
+    yield "## im2col_gemm beside OpenBLAS alone and PyTorch"
+    yield ""
+    yield ("f32 NCHW. GFLOP/s of im2col_gemm / part of the rate of `cblas_sgemm` alone at the same sizes (inner size: taps; "
+           "the matrix at hand in the first cache) / PyTorch's time by its own im2col and GEMM, and by oneDNN, which has no "
+           "depthwise kernel for multipliers above 1, by that of im2col_gemm.")
+    yield ""
+    yield "| f32 nchw | multiplier | 3x3 | 5x5 | 7x7 | 9x9 |"
+    yield "|---|---|---|---|---|---|"
+    parts, own_times, onednn_times = [], [], []
+    for size in dict.fromkeys(entry["size"] for entry in entries):
+        for m in sorted({entry["multiplier"] for entry in entries}):
+            cells = [size, str(m)]
+            for k in (3, 5, 7, 9):
+                entry = next(e for e in entries if (e["size"], e["multiplier"], e["taps"]) == (size, m, k))
+                width, _, c = map(int, size.split("x"))
+                seconds = entry["of"]["im2col_gemm"]["time"]
+                rate = 2e-9 * width * width * c * m * k * k / seconds
+                part = rate / sgemm.get((c, k * k, m, width * width), math.nan)
+                own, onednn = (other / seconds for other in torch.get((c, width, k, m), (math.nan, math.nan)))
+                cells.append(f"{rate:.0f} / {show(part)} / {show(own)}, {show(onednn)}")
+                parts.append(part)
+                own_times.append(own)
+                if m > 1:
+                    onednn_times.append(onednn)
+            yield "| " + " | ".join(cells) + " |"
+    yield ""
+    yield (f"Geometric means: {show(mean(parts))} of sgemm's rate; PyTorch's own form takes {show(mean(own_times))} times "
+           f"as long, by oneDNN with a multiplier above 1 {show(mean(onednn_times))} times.")
+    yield ""
+
+
+def report(rows, info, source):
     machine, program = info["machine"], info["program"]
     yield "# Which algorithm where"
     yield ""
@@ -104,7 +181,9 @@ def report(rows, info):
            f"{machine['l2_bytes'] >> 10} KiB; instruction set {machine['isa']}; dwconv {program['version']} "
            f"({program['build']}). Made by `scripts/algorithms.sh`: `dwconv bench --algo ...`, one image in cache, one "
            "thread, the algorithms of a problem interleaved, each with the parameters that its cost model takes, at the "
-           "worse of two buffer offsets. The f32 outputs of the layers were compared with the exact result.")
+           "worse of two buffer offsets. The f32 outputs of the layers were compared with the exact result. In NCHW "
+           "`direct` and `winograd` stand for the faster of the two ways, the kernels for NCHW or a detour by NHWC "
+           "(`direct_transposed`, `winograd_transposed`).")
     yield ""
     yield ("Figures are the time of `direct` divided by that of the other algorithm: above 1 the other one is faster. "
            "Beside them, how near `direct` itself comes to its limit; where that is far from 1 a gain over it says "
@@ -124,6 +203,8 @@ def report(rows, info):
         yield (f"`auto`: {regret:.2f} times the time of the fastest (geometric mean; at most {most:.2f}); not direct in "
                f"{others} of {len(entries)} problems, slower than direct in {wrong} of these.")
         yield ""
+    yield from products(source, rows["grid"]["f32 nchw"])
+    yield from counts()
     yield "## Every layer, f32 nhwc"
     yield ""
     yield "| network | layer | image | taps | stride | dilation | direct, us | of its limit | winograd | im2col_gemm |"
@@ -140,7 +221,7 @@ def main():
     rows = {kind: {f"{dtype} {layout}": read(source / f"{kind}-{dtype}-{layout}.csv") for dtype in ("f32", "f64")
                    for layout in ("nhwc", "nchw")} for kind in ("layers", "grid")}
     info = json.loads((source / "info.json").read_text())
-    (folder / "algorithms.md").write_text("\n".join(report(rows, info)) + "\n")
+    (folder / "algorithms.md").write_text("\n".join(report(rows, info, source)) + "\n")
 
 
 main()
