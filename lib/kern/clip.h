@@ -5,8 +5,10 @@
 
 #include "kern/kern.h"
 
-/* Output rows of a strip whose sums are live at once. */
+/* Of a strip, which rolls down: output rows whose sums are live at once, and input rows that it takes ahead of those
+ * that end its first output row. */
 #define STRIP_LIVE(KH, SH) (((KH)-1) / (SH) + 1)
+#define STRIP_LEAD(KH, SH) ((KH) > (SH) ? (KH) - (SH) : 0)
 
 typedef struct range {
     int64_t from, to; /* [from, to) */
@@ -40,6 +42,15 @@ typedef struct phase {
 /* Phase p of outputs from..to-1. `size` inputs, `before` zeros ahead of them. */
 static inline phase phase_of(int64_t p, int64_t size, int64_t before, int64_t stride, int64_t dilation, int64_t from,
                              int64_t to) {
+    if (dilation == 1) {
+        const int64_t out = from > p ? from : p;
+        return (phase){.in_step = 1,
+                       .out_step = 1,
+                       .out = out,
+                       .out_count = out < to ? to - out : 0,
+                       .in_count = size,
+                       .before = before - out * stride};
+    }
     const int64_t phases = dilation / dwci_common_divisor(stride, dilation);
     phase a = {.in_step = dilation, .out_step = phases};
     /* The first output of this phase at or after `from`, and the input of its first tap. */

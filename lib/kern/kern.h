@@ -22,11 +22,11 @@ static inline int64_t dwci_vectors(int64_t channels, int64_t lanes) {
 }
 
 static inline int64_t dwci_common_divisor(int64_t a, int64_t b) {
-    while (b) {
+    while (b > 1) {
         const int64_t rest = a % b;
         a = b, b = rest;
     }
-    return a;
+    return b == 1 ? 1 : a;
 }
 
 /* Vectors that begin at multiples of their size in memory cross no cache line. Where all pixels lie alike, a packed
