@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rate of OpenBLAS alone, on one thread, for products of the sizes that im2col_gemm makes: m x taps by taps x n, for
- * one channel after the other, each with a result of its own.
+/* The rate of OpenBLAS alone, on one thread, for products of the sizes that im2col_gemm makes: m x taps by taps x n,
+ * for one channel after the other, each with a result of its own.
  *
  *     sgemm_rate CHANNELS M N TAPS [CHANNELS M N TAPS ...]      prints for each: CHANNELS,M,N,TAPS,GFLOP/s of sgemm
  */
