@@ -119,8 +119,8 @@ def counts():
     yield ""
     yield ("Operations on vectors (additions, products, multiply-adds) for each output, borders aside, with M outputs of a "
            "channel sharing the forward transform. A depthwise filter has no sum over channels to share the inverse "
-           "transform: with up to 32 outputs of a channel two-dimensional forms take as many operations as those along "
-           "the rows or more, and their errors are larger. So `winograd` is along the rows.")
+           "transform. With up to 32 outputs of a channel F(4,k) along the rows takes as few operations as any of these "
+           "forms or fewer, and two-dimensional ones have larger errors: `winograd` is along the rows.")
     yield ""
     yield "| taps | direct | form | M = 1 | 2 | 8 | 16 | 32 |"
     yield "|---|---|---|---|---|---|---|---|"

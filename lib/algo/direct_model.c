@@ -51,11 +51,10 @@ static bool short_phases(const dwci_case *c) {
  * the second cache. */
 static int stage_rows(const dwci_case *c, int vectors) {
     enum { LEAST = 8 };
-    const int64_t cache = c->machine->l2_bytes > 0 ? c->machine->l2_bytes / 4 : 128 << 10;
     const int64_t wanted = vectors * dwci_lanes(c);
     const int64_t channels = vectors > 0 && wanted < c->problem.c ? wanted : c->problem.c;
     const double row = ((double)c->problem.w * (double)channels + 1) * (double)c->geometry.element_bytes;
-    const double rows = ((double)cache / row - (double)c->problem.kh) / (double)c->problem.sh + 1;
+    const double rows = (dwci_second_cache(c->machine) / 4 / row - (double)c->problem.kh) / (double)c->problem.sh + 1;
     return (int)at_most(rows > LEAST ? (int64_t)rows : LEAST, c->geometry.oh);
 }
 
@@ -338,8 +337,8 @@ static double manners(const dwci_case *c, const dwci_params *params, const tilin
 static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, const dwci_params *params) {
     const dwc_problem *p = &c->problem;
     const tiling t = tiling_of(c, kernel, params);
-    const double l1 = c->machine->l1d_bytes > 0 ? (double)c->machine->l1d_bytes : 32 << 10;
-    const double l2 = c->machine->l2_bytes > 0 ? (double)c->machine->l2_bytes : 512 << 10;
+    const double l1 = dwci_first_cache(c->machine);
+    const double l2 = dwci_second_cache(c->machine);
     const int64_t lanes = dwci_lanes(c), phases_down = p->dh / dwci_common_divisor(p->sh, p->dh);
     const double vector = (double)lanes * (double)c->geometry.element_bytes; /* bytes */
     const int64_t copies = dwci_filter_copies(kernel, c->geometry.oc, lanes, (int64_t)c->geometry.element_bytes);

@@ -6,10 +6,6 @@
 
 #include <math.h>
 
-static double second_cache(const dwci_case *c) {
-    return c->machine->l2_bytes > 0 ? (double)c->machine->l2_bytes : 512 << 10;
-}
-
 /* ---- candidates -------------------------------------------------------------------------------------------------- */
 
 /* Output rows to stage at a time: their input takes about a quarter of the first cache. */
@@ -78,12 +74,12 @@ static double nchw_strips_ns(const dwci_case *c, const dwci_params *params) {
     const double arithmetic =
         CHANNEL_NS + (calls > 1 ? CALL_NS * calls : 0) +
         many * (units * vectors * kh * kw * TAP_NS + in_rows * (loads * widen * LOAD_NS + shifts * SHIFT_NS));
-    const double bytes = dwci_cost_footprint(c) / (double)p->n, l1 = (double)c->machine->l1d_bytes,
-                 l2 = second_cache(c);
+    const double bytes = dwci_cost_footprint(c) / (double)p->n, l1 = dwci_first_cache(c->machine),
+                 l2 = dwci_second_cache(c->machine);
     const double over = s.vectors > 2 ? fmax(0, log2((rows > 0 ? fmin((double)rows, high) : high) / 16)) : 0;
     const double far = fmin(1, fmax(0, 2 * (bytes / l2 - 1)));
     double memory = far * L3_NS * (1 + 2 * HIGH * over);
-    if (bytes > (l1 > 0 ? l1 : 32 << 10))
+    if (bytes > l1)
         memory += L2_NS * (1 + HIGH * over);
     memory *= bytes / (double)p->c;
     return (double)p->m * hypot(arithmetic, memory / (double)p->m);
@@ -93,7 +89,7 @@ static double nchw_strips_ns(const dwci_case *c, const dwci_params *params) {
 static bool nchw_prefetch(const dwci_case *c) {
     enum { MANY = 25 };
     return dwci_cost_from_memory(c) || (c->problem.kh * c->problem.kw >= MANY && c->problem.sw == 1 &&
-                                        dwci_cost_footprint(c) / (double)c->problem.n > second_cache(c));
+                                        dwci_cost_footprint(c) / (double)c->problem.n > dwci_second_cache(c->machine));
 }
 
 /* Nanoseconds of one channel of any taps (see kern/taps_nchw.inc). A fit on the same core, 99 problems of 7 to 112
@@ -136,7 +132,7 @@ static double nchw_any_ns(const dwci_case *c) {
 
 double dwci_direct_nchw_ns(const dwci_case *c, const dwci_direct_kernel *kernel, const dwci_params *params) {
     static const double L3_NS = 0.02, MEMORY_NS = 0.1, STREAM_NS = 0.075; /* a byte */
-    const double bytes = dwci_cost_footprint(c) / (double)c->problem.n, l2 = second_cache(c);
+    const double bytes = dwci_cost_footprint(c) / (double)c->problem.n, l2 = dwci_second_cache(c->machine);
     const bool nontemporal = params->value[DWCI_NONTEMPORAL] != 0, memory = dwci_cost_from_memory(c);
     const bool strips = kernel->channels == DWCI_IN_PLACE;
     double channel;

@@ -20,7 +20,7 @@ typedef struct blocks {
 
 static blocks blocks_of(const dwci_case *c) {
     const dwc_problem *p = &c->problem;
-    const int64_t l1 = c->machine->l1d_bytes > 0 ? c->machine->l1d_bytes : 32 << 10;
+    const int64_t l1 = (int64_t)dwci_first_cache(c->machine);
     const double pixels = (double)p->h * (double)p->w + (double)c->geometry.oh * (double)c->geometry.ow;
     const double fit = (double)(l1 / 2) / (pixels * dwci_element(c)->vector_bytes);
     blocks b = {.vectors = dwci_vectors(p->c, dwci_lanes(c))};
@@ -116,8 +116,7 @@ double dwci_transposed_cost(const dwci_algo *inner, const dwci_case *c, const dw
                           phases_along(c->problem.sw, c->problem.dw, c->geometry.ow);
     const double seconds = units * (m * INNER * inner->cost(&one, params) +
                                     1e-9 * (unit_ns + element_ns * moved + m * PHASE_NS * (phases - 1)));
-    const double footprint = dwci_cost_footprint(c),
-                 l2 = c->machine->l2_bytes > 0 ? (double)c->machine->l2_bytes : 512 << 10;
+    const double footprint = dwci_cost_footprint(c), l2 = dwci_second_cache(c->machine);
     const double memory = dwci_cost_from_memory(c)                ? footprint / 12e9
                           : footprint / (double)c->problem.n > l2 ? footprint / 50e9
                                                                   : 0;

@@ -162,8 +162,8 @@ static double cost(const dwci_case *c, const dwci_params *params) {
     const double lines = (double)dwci_lanes(c) * (double)c->geometry.element_bytes / 64;
     const double vector = (double)dwci_lanes(c) * (double)dwci_accumulator_bytes(c);
     const double scratch = (double)dwci_winograd_scratch(&args, k->m, k->taps, part) * vector;
-    const double l1 = c->machine->l1d_bytes > 0 ? (double)c->machine->l1d_bytes : 32 << 10;
-    const double l2 = c->machine->l2_bytes > 0 ? (double)c->machine->l2_bytes : 512 << 10;
+    const double l1 = dwci_first_cache(c->machine);
+    const double l2 = dwci_second_cache(c->machine);
     const double crowded = fmin(1, fmax(scratch / l1 - 0.5, 0)), footprint = dwci_cost_footprint(c);
     const double line_ns = footprint / (double)p->n > l2 ? FAR_LINE_NS : NEAR_LINE_NS;
     double ns = rows * read * (2 * pairs * (pairs + 1) * FORWARD_NS + lines * m * line_ns);

@@ -13,6 +13,14 @@ double dwci_cost_footprint(const dwci_case *c) {
            ((double)c->geometry.input_elements + (double)c->geometry.output_elements);
 }
 
+double dwci_first_cache(const dwc_machine *machine) {
+    return machine->l1d_bytes > 0 ? (double)machine->l1d_bytes : 32 << 10;
+}
+
+double dwci_second_cache(const dwc_machine *machine) {
+    return machine->l2_bytes > 0 ? (double)machine->l2_bytes : 512 << 10;
+}
+
 double dwci_last_cache(const dwc_machine *machine) {
     /* Virtual machines of a few cores may report the cache of the whole processor, which others fill as well. */
     static const double MOST_PER_CORE = 32 << 20;

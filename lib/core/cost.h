@@ -8,7 +8,9 @@
 /* Bytes of the tensors that pass through the caches. */
 double dwci_cost_footprint(const dwci_case *c);
 
-/* Bytes of the last cache, a guess where it is not known. */
+/* Bytes of a core's data caches and of the last cache, guesses where they are not known. */
+double dwci_first_cache(const dwc_machine *machine);
+double dwci_second_cache(const dwc_machine *machine);
 double dwci_last_cache(const dwc_machine *machine);
 
 /* Will the tensors come from memory rather than from a cache? As the case says, else by their size: a cache shared with
