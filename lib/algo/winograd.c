@@ -9,10 +9,10 @@
  * and so do the segments of a filter of many columns.
  *
  * Two-dimensional forms are not here: a depthwise filter has no sum over channels to share the inverse transform, and
- * up to 32 outputs of a channel F(m x m, k x k) takes as many operations as F(4,k) along the rows or more (counted in
- * tune/algorithms.md), with larger errors. Nor are products and inverse in one, with the sums of all elements of 2 or 3
- * rows in registers: elements and filters that have to be loaded again cost what storing the sums does (5x5, AVX-512,
- * first cache: 193 to 220 ns for 14 rows of a tile, 192 in two steps).
+ * up to 16 outputs of a channel F(2x2,kxk) and F(4x4,kxk) take more operations than F(4,k) along the rows, with 32 they
+ * save a few per cent at most (counted in tune/algorithms.md). Nor are products and inverse in one, with the sums of
+ * all elements of 2 or 3 rows in registers: elements and filters that have to be loaded again cost what storing the
+ * sums does (5x5, AVX-512, first cache: 193 to 220 ns for 14 rows of a tile, 192 in two steps).
  */
 #include "algo/arguments.h"
 #include "algo/guarded.h"
