@@ -27,7 +27,7 @@ def mean(values):
 
 def read(path):
     """One entry per problem, in order: its sizes, time and fraction of the limit of each algorithm, which one auto chose.
-    `of` has the better of an algorithm for NHWC itself and by way of NHWC (NAME_transposed)."""
+    `of` has the better of an algorithm for NCHW itself and by way of NHWC (NAME_transposed)."""
     problems = {}
     with open(path, newline="") as file:
         for row in csv.DictReader(file):
@@ -80,8 +80,9 @@ def grid(name, entries):
             for taps in (3, 5, 7, 9):
                 entry = next(entry for entry in entries if (entry["size"], entry["multiplier"], entry["taps"]) == (
                     size, multiplier, taps))
-                gains = [f"**{show(gain(entry, algo))}**" if entry["chosen"]["algo"] == algo else show(gain(entry, algo))
-                         for algo in OTHERS]
+                chosen, direct = entry["chosen"], entry["of"]["direct"]["time"]
+                gains = [f"**{show(direct / chosen['time'])}** ({show(gain(entry, algo))})" if chosen["algo"] == algo
+                         else show(gain(entry, algo)) for algo in OTHERS]
                 cells.append(" / ".join([show(entry["of"]["direct"]["fraction"]), *gains]))
             yield "| " + " | ".join(cells) + " |"
     yield ""
@@ -109,7 +110,7 @@ def operations(m, k):
     combined = pairs + (m - 1) * (pairs - 1) + 1  # m outputs from sums and differences
     forward = 2 * pairs * (pairs + 1)
     along = (k * n + 2 * pairs + combined) / m, forward / m
-    square = (n * (3 * pairs + combined) + m * (2 * pairs + combined)) / m**2, 2 * n * forward / m**2
+    square = (n * (3 * pairs + combined) + m * (2 * pairs + combined)) / m**2, (m + n) * forward / m**2
     return along, square
 
 
@@ -119,21 +120,21 @@ def counts():
     yield ""
     yield ("Operations on vectors (additions, products, multiply-adds) for each output, borders aside, with M outputs of a "
            "channel sharing the forward transform. A depthwise filter has no sum over channels to share the inverse "
-           "transform. With up to 32 outputs of a channel F(4,k) along the rows takes as few operations as any of these "
-           "forms or fewer, and two-dimensional ones have larger errors: `winograd` is along the rows.")
+           "transform. With up to 16 outputs of a channel F(4,k) along the rows takes the fewest of these, with 32 "
+           "F(4x4,kxk) is within a few per cent of it: `winograd` is along the rows.")
     yield ""
-    yield "| taps | direct | form | M = 1 | 2 | 8 | 16 | 32 |"
+    yield "| taps | direct | form | M = 1 | 4 | 8 | 16 | 32 |"
     yield "|---|---|---|---|---|---|---|---|"
     for k in (3, 5, 7, 9):
         for m in (2, 4):
             for name, (own, shared) in zip((f"F({m},{k})", f"F({m}x{m},{k}x{k})"), operations(m, k)):
-                cells = [f"{k}x{k}", str(k * k), name, *(f"{own + shared / many:.1f}" for many in (1, 2, 8, 16, 32))]
+                cells = [f"{k}x{k}", str(k * k), name, *(f"{own + shared / many:.1f}" for many in (1, 4, 8, 16, 32))]
                 yield "| " + " | ".join(cells) + " |"
     yield ""
-    yield ("On Intel's CPUs with AVX-512 the two vector units that multiply also add, so that a count of 2 is a cycle. "
-           "Direct stays below its count at the borders: it skips taps outside the image in both directions, these forms "
-           "only rows. Elements and sums go through the first cache on top of that, n/m stores and loads of each for an "
-           "output. The points of `winograd` are chosen for small errors, not for products saved.")
+    yield ("On CPUs whose two vector units that multiply also do the additions (Intel's with AVX-512) a count of 2 is a "
+           "cycle. Direct stays below its count at the borders: it skips taps outside the image in both directions, these "
+           "forms only rows. Elements and sums go through the first cache on top of that, (m + k - 1) / m of each for an "
+           "output along the rows. The points of `winograd` are chosen for small errors, not for products saved.")
     yield ""
 
 
@@ -144,15 +145,16 @@ def numbers(path):
 
 def products(source, entries):
     """im2col_gemm, f32 NCHW, beside OpenBLAS alone and PyTorch; entries: the grid's."""
-    sgemm = {(c, taps, m, n): rate for c, m, n, taps, rate in numbers(source / "sgemm.csv")}
+    sgemm = {(c, taps, m): rate for c, m, n, taps, rate in numbers(source / "sgemm.csv")}
     torch = {(c, size, taps, m): (own, onednn) for c, size, taps, m, own, onednn in numbers(source / "torch.csv")}
-    if not sgemm and not torch:
+    if not (sgemm or torch) or not all("im2col_gemm" in entry["of"] for entry in entries):
         return
     yield "## im2col_gemm beside OpenBLAS alone and PyTorch"
     yield ""
-    yield ("f32 NCHW. GFLOP/s of im2col_gemm / part of the rate of `cblas_sgemm` alone at the same sizes (inner size: taps; "
-           "the matrix at hand in the first cache) / PyTorch's time by its own im2col and GEMM, and by oneDNN, which has no "
-           "depthwise kernel for multipliers above 1, by that of im2col_gemm.")
+    yield ("f32 NCHW. GFLOP/s of im2col_gemm, counting the zeros outside the image, which its products include / part of "
+           "the rate of `cblas_sgemm` alone on a matrix at hand, inner size taps, in the largest products that im2col_gemm "
+           "makes / PyTorch's time by its own im2col and GEMM, and by oneDNN, which has no depthwise kernel for multipliers "
+           "above 1, by that of im2col_gemm.")
     yield ""
     yield "| f32 nchw | multiplier | 3x3 | 5x5 | 7x7 | 9x9 |"
     yield "|---|---|---|---|---|---|"
@@ -165,7 +167,7 @@ def products(source, entries):
                 width, _, c = map(int, size.split("x"))
                 seconds = entry["of"]["im2col_gemm"]["time"]
                 rate = 2e-9 * width * width * c * m * k * k / seconds
-                part = rate / sgemm.get((c, k * k, m, width * width), math.nan)
+                part = rate / sgemm.get((c, k * k, m), math.nan)
                 own, onednn = (other / seconds for other in torch.get((c, width, k, m), (math.nan, math.nan)))
                 cells.append(f"{rate:.0f} / {show(part)} / {show(own)}, {show(onednn)}")
                 parts.append(part)
@@ -188,8 +190,8 @@ def report(rows, info, source):
            f"({program['build']}). Made by `scripts/algorithms.sh`: `dwconv bench --algo ...`, one image in cache, one "
            "thread, the algorithms of a problem interleaved, each with the parameters that its cost model takes, at the "
            "worse of two buffer offsets. The f32 outputs of the layers were compared with the exact result. In NCHW "
-           "`direct` and `winograd` stand for the faster of the two ways, the kernels for NCHW or a detour by NHWC "
-           "(`direct_transposed`, `winograd_transposed`).")
+           "`direct` stands for the faster of `direct` and `direct_transposed`, `winograd` for `winograd_transposed`: both "
+           "by way of NHWC.")
     yield ""
     yield ("Figures are the time of `direct` divided by that of the other algorithm: above 1 the other one is faster. "
            "Beside them, how near `direct` itself comes to its limit; where that is far from 1 a gain over it says "
@@ -201,7 +203,8 @@ def report(rows, info, source):
         yield from summary(name, entries)
     yield "## Multipliers and kernel sizes"
     yield ""
-    yield "direct of its limit / gain of winograd / gain of im2col_gemm; bold: what `auto` chose (else direct)."
+    yield ("direct of its limit / gain of winograd / gain of im2col_gemm; bold: of what `auto` chose (else direct), which "
+           "keeps to an error limit (1e-5, f64 1e-13), as the others here do not.")
     yield ""
     for name, entries in rows["grid"].items():
         regret, most, others, wrong = choices(entries)

@@ -20,7 +20,9 @@ for multiplier in 1 2 4 8 16 32; do
         for size in '28 64' '14 96'; do
             read -r width channels <<<"$size"
             grid+=("n1:${width}x${width}x$channels:k$taps:m$multiplier")
-            sgemm+=("$channels" "$multiplier" $((width * width)) $((taps * taps)))
+            # The largest product that im2col_gemm makes, see algo/im2col_gemm.c.
+            outputs=$((width * width)) most=$(((1 << 18) / (multiplier * taps * taps)))
+            sgemm+=("$channels" "$multiplier" $((outputs < most ? outputs : most)) $((taps * taps)))
             torch+=("$channels" "$width" "$taps" "$multiplier")
         done
     done
@@ -38,9 +40,8 @@ for dtype in f32 f64; do
     done
 done
 rm -f "$rows"/{sgemm,torch}.csv
-if "${CC:-cc}" -O2 scripts/gemm/sgemm_rate.c -o "$rows/sgemm_rate" -lopenblas; then
-    "$rows/sgemm_rate" "${sgemm[@]}" >"$rows/sgemm.csv"
-fi
+{ "${CC:-cc}" -O2 scripts/gemm/sgemm_rate.c -o "$rows/sgemm_rate" -lopenblas &&
+    "$rows/sgemm_rate" "${sgemm[@]}" >"$rows/sgemm.csv"; } || rm -f "$rows/sgemm.csv"
 "$python" -B scripts/gemm/torch_times.py "${torch[@]}" >"$rows/torch.csv" || rm -f "$rows/torch.csv"
 "$dwconv" info --json > "$rows/info.json"
 "$python" scripts/algorithms.py "$rows" "$folder"
