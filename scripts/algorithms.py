@@ -190,8 +190,8 @@ def report(rows, info, source):
            f"({program['build']}). Made by `scripts/algorithms.sh`: `dwconv bench --algo ...`, one image in cache, one "
            "thread, the algorithms of a problem interleaved, each with the parameters that its cost model takes, at the "
            "worse of two buffer offsets. The f32 outputs of the layers were compared with the exact result. In NCHW "
-           "`direct` stands for the faster of `direct` and `direct_transposed`, `winograd` for `winograd_transposed`: both "
-           "by way of NHWC.")
+           "`direct` stands for the faster of `direct` and `direct_transposed`, `winograd` for `winograd_transposed`; the "
+           "transposed ones go by way of NHWC.")
     yield ""
     yield ("Figures are the time of `direct` divided by that of the other algorithm: above 1 the other one is faster. "
            "Beside them, how near `direct` itself comes to its limit; where that is far from 1 a gain over it says "

@@ -39,7 +39,6 @@ for dtype in f32 f64; do
             --offsets 0,64 --format csv --output "$rows/grid-$dtype-$layout.csv"
     done
 done
-rm -f "$rows"/{sgemm,torch}.csv
 { "${CC:-cc}" -O2 scripts/gemm/sgemm_rate.c -o "$rows/sgemm_rate" -lopenblas &&
     "$rows/sgemm_rate" "${sgemm[@]}" >"$rows/sgemm.csv"; } || rm -f "$rows/sgemm.csv"
 "$python" -B scripts/gemm/torch_times.py "${torch[@]}" >"$rows/torch.csv" || rm -f "$rows/torch.csv"
