@@ -6,8 +6,14 @@
  * A tile is small enough that the matrix stays in the second cache, and that OpenBLAS, whatever its build, works on it
  * with the calling thread alone (newer ones take a product with m = 1 for a matrix-vector product); its number of
  * threads is never touched. Tiles lie where they lie for any number of threads, so that a result depends on the problem
- * and on OpenBLAS only. With form=1 each of the m products is a
- * matrix-vector one, which OpenBLAS does without copying the matrix: faster for few of them.
+ * and on OpenBLAS only. The bits of `form`:
+ *
+ *     1  each of the m products is a matrix-vector one, which OpenBLAS does without copying the matrix
+ *     2  a product for each row of taps, added up: [m][kw] x [kw][outputs of the tile]
+ *
+ * The matrices of the rows of taps are parts of one, [kw][input rows x columns]: that of the next one begins a row of
+ * outputs further. It takes a kh-th of the stores of the whole one, which are most of the work where m is small (Cho
+ * and Brand, MEC: Memory-efficient Convolution, 2017, keep the columns so); only without strides and dilation of rows.
  *
  * Zeros stand for taps outside the image, see guarded.h.
  *
@@ -31,6 +37,12 @@ enum { MOST_GEMM = 1 << 18, MOST_GEMV = 9215 };
 /* Debian's build has buffers for 128 calls at once; several executions at a time share them. */
 enum { MOST_THREADS = 64 };
 
+/* Sizes of a product; its rows lie a_row, b_row and c_row elements apart. */
+typedef struct product {
+    bool f64;
+    int m, n, k, a_row, b_row, c_row;
+} product;
+
 #ifdef DWC_HAVE_OPENBLAS
 #include <cblas.h>
 
@@ -41,36 +53,39 @@ static const char *blas_missing(void) {
                                                           : NULL;
 }
 
-/* c[m][n] = a[m][k] x b[k][n]; rows of c lie c_row elements apart. */
-static void gemm(bool f64, int m, int n, int k, const void *a, const void *b, void *c, int c_row) {
-    if (f64)
-        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1, a, k, b, n, 0, c, c_row);
+/* c[m][n] = a[m][k] x b[k][n], added to c if `add`. */
+static void gemm(const product *p, const void *a, const void *b, bool add, void *c) {
+    if (p->f64)
+        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, p->m, p->n, p->k, 1, a, p->a_row, b, p->b_row, add, c,
+                    p->c_row);
     else
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1, a, k, b, n, 0, c, c_row);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, p->m, p->n, p->k, 1, a, p->a_row, b, p->b_row, add, c,
+                    p->c_row);
 }
 
-/* c[n] = a[k] x b[k][n] */
-static void gemv(bool f64, int n, int k, const void *a, const void *b, void *c) {
-    if (f64)
-        cblas_dgemv(CblasRowMajor, CblasTrans, k, n, 1, b, n, a, 1, 0, c, 1);
+/* The same for one row of a and c. */
+static void gemv(const product *p, const void *a, const void *b, bool add, void *c) {
+    if (p->f64)
+        cblas_dgemv(CblasRowMajor, CblasTrans, p->k, p->n, 1, b, p->b_row, a, 1, add, c, 1);
     else
-        cblas_sgemv(CblasRowMajor, CblasTrans, k, n, 1, b, n, a, 1, 0, c, 1);
+        cblas_sgemv(CblasRowMajor, CblasTrans, p->k, p->n, 1, b, p->b_row, a, 1, add, c, 1);
 }
 #else
 static const char *blas_missing(void) {
     return "this build has no OpenBLAS";
 }
-static void gemm(bool f64, int m, int n, int k, const void *a, const void *b, void *c, int c_row) {
-    (void)f64, (void)m, (void)n, (void)k, (void)a, (void)b, (void)c, (void)c_row;
+static void gemm(const product *p, const void *a, const void *b, bool add, void *c) {
+    (void)p, (void)a, (void)b, (void)add, (void)c;
 }
-static void gemv(bool f64, int n, int k, const void *a, const void *b, void *c) {
-    (void)f64, (void)n, (void)k, (void)a, (void)b, (void)c;
+static void gemv(const product *p, const void *a, const void *b, bool add, void *c) {
+    (void)p, (void)a, (void)b, (void)add, (void)c;
 }
 #endif
 
 /* ---- parameters -------------------------------------------------------------------------------------------------- */
 
 enum { FORM, PIXELS };
+enum { VECTORS = 1, TAP_ROWS = 2, FORMS = 4 }; /* bits of form, and their combinations */
 static const char *const param_names[] = {"form", "pixels", NULL};
 enum { MOST_PIXELS = 4096 };
 
@@ -100,16 +115,18 @@ typedef struct tiling {
     int64_t rows, columns, down, along;
     int64_t lanes, blocks; /* channels of a unit, and how many units side by side */
     int64_t together;      /* channels whose products are stored at once */
+    int64_t parts;         /* products that are added up */
     bool in_place;         /* the products are the output */
 } tiling;
 
 static tiling tiling_of(const dwci_case *c, const dwci_params *params) {
     const dwc_problem *p = &c->problem;
     const dwc_geometry *g = &c->geometry;
-    const int64_t taps = taps_of(c),
-                  alone = params->value[FORM] || p->m == 1 ? MOST_GEMV / taps : MOST_GEMM / (taps * p->m);
+    const int form = params->value[FORM];
+    const int64_t parts = form & TAP_ROWS && p->sh == 1 && p->dh == 1 ? p->kh : 1, taps = taps_of(c) / parts;
+    const int64_t alone = form & VECTORS || p->m == 1 ? MOST_GEMV / taps : MOST_GEMM / (taps * p->m);
     const int64_t pixels = least(params->value[PIXELS], alone);
-    tiling t = {.along = dwci_quotient_up(g->ow, pixels), .lanes = dwci_lanes(c)};
+    tiling t = {.along = dwci_quotient_up(g->ow, pixels), .lanes = dwci_lanes(c), .parts = parts};
     t.columns = dwci_quotient_up(g->ow, t.along);
     t.down = dwci_quotient_up(g->oh, least(g->oh, pixels / t.columns));
     t.rows = dwci_quotient_up(g->oh, t.down);
@@ -122,7 +139,8 @@ static tiling tiling_of(const dwci_case *c, const dwci_params *params) {
 
 static int candidates(const dwci_case *c, dwci_params *list, int most) {
     int count = 0;
-    for (int form = 0; form < 2; form++)
+    const int forms = c->problem.kh > 1 && c->problem.sh == 1 && c->problem.dh == 1 ? FORMS : TAP_ROWS;
+    for (int form = 0; form < forms; form++)
         for (int pixels = 256; pixels <= 1024; pixels *= 2) {
             const bool whole =
                 pixels > 256 && c->geometry.output_elements > 0 && c->geometry.oh * c->geometry.ow <= pixels / 2;
@@ -132,25 +150,32 @@ static int candidates(const dwci_case *c, dwci_params *list, int most) {
     return count;
 }
 
-/* Nanoseconds per element or multiply-add, a fit on AMD Zen 3 with OpenBLAS 0.3.21. */
+/* Nanoseconds, a fit on a server core with AVX-512 and OpenBLAS 0.3.21: 200 float32 problems of 3 to 81 taps and
+ * multipliers 1 to 32, the chosen candidate 1.03 times as slow as the fastest, at most 1.36. */
 static double cost(const dwci_case *c, const dwci_params *params) {
-    static const double COPY_NS = 0.06, STRIDED_NS = 0.19, PACK_NS = 0.09, MULTIPLY_NS = 0.027, VECTOR_NS = 0.047,
-                        STORE_NS = 0.4, CALL_NS = 150, LINE_NS = 0.5;
+    static const double LINE_NS = 3.5, LINE_VECTOR_NS = 0.27, STRIDED_VECTOR_NS = 6.2; /* lines, see kern.h */
+    static const double ROW_NS = 0.42, VECTOR_NS = 0.65;                               /* of the matrix */
+    static const double CALL_NS = 18, TAP_NS = 0.01, GEMM_NS = 0.0194, GEMV_NS = 0.028, ADD_NS = 0.036;
+    static const double OUTPUT_NS = 0.066, TRANSPOSED_OUTPUT_NS = 0.4;
     const dwc_problem *p = &c->problem;
     if (c->geometry.output_elements == 0)
         return 0;
     const tiling t = tiling_of(c, params);
+    const dwci_direct_args args = dwci_arguments(c, NULL);
+    const dwci_im2col_lines l = dwci_im2col_lines_of(&args, t.rows, t.columns, t.lanes);
+    const bool vectors = params->value[FORM] & VECTORS, nhwc = p->layout == DWC_NHWC;
+    const double tiles = (double)p->n * (double)p->c * (double)(t.down * t.along), wide = p->dtype == DWC_F64 ? 2 : 1;
     const double outputs = (double)p->n * (double)p->c * (double)c->geometry.oh * (double)c->geometry.ow;
-    const double taps = (double)taps_of(c), m = (double)p->m, wide = p->dtype == DWC_F64 ? 2 : 1;
-    const double copy_ns = p->layout == DWC_NCHW && p->sw > 1 ? STRIDED_NS : COPY_NS;
-    const double gemm_ns = taps * (PACK_NS + MULTIPLY_NS * (double)(dwci_quotient_up(p->m, 4) * 4));
-    const double calls = (double)p->n * (double)p->c * (double)(t.down * t.along) * (params->value[FORM] ? m : 1);
-    const double each = wide * (taps * copy_ns + (params->value[FORM] ? m * taps * VECTOR_NS : gemm_ns) + m * STORE_NS);
-    const dwci_direct_args g = dwci_arguments(c, NULL);
-    const dwci_im2col_lines l = dwci_im2col_lines_of(&g, t.rows, t.columns, t.lanes);
-    const double lines =
-        (double)p->n * (double)p->c * (double)(t.down * t.along) * (double)(l.rows * l.lines * l.length);
-    return 1e-9 * (outputs * each + calls * CALL_NS + lines * wide * LINE_NS) / c->threads;
+    const double m = (double)p->m, taps = (double)taps_of(c), parts = (double)t.parts;
+    const double line_vectors = (double)dwci_quotient_up(l.length, t.lanes);
+    const double rows = taps / parts * (double)(t.rows + t.parts - 1);
+    const double multiply_ns = vectors ? m * GEMV_NS : TAP_NS + (double)(dwci_quotient_up(p->m, 4) * 4) * GEMM_NS;
+    const double line_ns = LINE_NS + line_vectors * (LINE_VECTOR_NS + (p->sw > 1 && !nhwc ? STRIDED_VECTOR_NS : 0));
+    const double store_ns = nhwc ? TRANSPOSED_OUTPUT_NS : OUTPUT_NS;
+    const double tile_ns = (double)(l.rows * l.lines) * line_ns + parts * (vectors ? m : 1) * CALL_NS +
+                           rows * (ROW_NS + (double)dwci_quotient_up(t.columns, t.lanes) * VECTOR_NS);
+    const double outputs_ns = wide * (taps * multiply_ns + m * ((parts - 1) * ADD_NS + store_ns));
+    return 1e-9 * (tiles * tile_ns + outputs * outputs_ns) / c->threads;
 }
 
 /* ---- preparation ------------------------------------------------------------------------------------------------- */
@@ -172,7 +197,7 @@ static bool sizes_of(const dwci_case *c, const tiling *t, arrays *a) {
     const dwci_direct_args g = dwci_arguments(c, NULL);
     const dwci_im2col_lines lines = dwci_im2col_lines_of(&g, t->rows, t->columns, t->lanes);
     return array_bytes(c, t->lanes * lines.rows, lines.lines * lines.pitch, &a->lines) &&
-           array_bytes(c, taps_of(c), t->rows * t->columns, &a->matrix) &&
+           array_bytes(c, taps_of(c) / t->parts, (t->rows + t->parts - 1) * t->columns, &a->matrix) &&
            array_bytes(c, t->in_place ? 0 : t->together * c->problem.m, t->rows * t->columns, &a->products);
 }
 
@@ -192,8 +217,9 @@ static bool prepare(dwci_solution *s, char *why, size_t size) {
     arrays a = {0};
     size_t packed_bytes;
     int threads = 1;
-    if (form < 0 || form > 1 || pixels < 1 || pixels > MOST_PIXELS) {
-        snprintf(why, size, "params: form=%d is not in 0..1 or pixels=%d not in 1..%d", form, pixels, MOST_PIXELS);
+    if (form < 0 || form >= FORMS || pixels < 1 || pixels > MOST_PIXELS) {
+        snprintf(why, size, "params: form=%d is not in 0..%d or pixels=%d not in 1..%d", form, FORMS - 1, pixels,
+                 MOST_PIXELS);
         return false;
     }
     if (c->geometry.filter_elements > PTRDIFF_MAX / 16 || !dwci_guarded_bytes(c, matrices_bytes(c), &packed_bytes)) {
@@ -209,7 +235,7 @@ static bool prepare(dwci_solution *s, char *why, size_t size) {
         }
     }
     s->prepared = (dwci_prepared){
-        .kernel = form ? "gemv" : "gemm",
+        .kernel = form & VECTORS ? "gemv" : "gemm",
         .threads = threads,
         .packed_bytes = packed_bytes,
         .workspace_bytes = (a.lines + a.matrix + a.products) * (size_t)threads,
@@ -237,17 +263,25 @@ typedef struct job {
 } job;
 
 /* The products of one channel: c[m] rows of the tile's outputs, c_row elements apart. */
-static void multiply(const dwci_solution *s, const dwci_im2col_tile *at, const char *filter, const void *matrix,
-                     char *products, int64_t c_row) {
+static void multiply(const dwci_solution *s, const tiling *t, const dwci_im2col_tile *at, const char *filter,
+                     const char *matrix, char *products, int64_t c_row) {
     const dwci_case *c = &s->problem_case;
-    const bool f64 = c->problem.dtype == DWC_F64;
-    const int64_t m = c->problem.m, taps = taps_of(c), outputs = at->rows * at->columns;
-    const int64_t element = (int64_t)dwci_accumulator_bytes(c);
-    if (s->params.value[FORM])
-        for (int64_t q = 0; q < m; q++)
-            gemv(f64, (int)outputs, (int)taps, filter + q * taps * element, matrix, products + q * c_row * element);
-    else
-        gemm(f64, (int)m, (int)outputs, (int)taps, filter, matrix, products, (int)c_row);
+    const int64_t element = (int64_t)dwci_accumulator_bytes(c), m = c->problem.m, taps = taps_of(c);
+    const int64_t each = taps / t->parts, b_row = (at->rows + t->parts - 1) * at->columns;
+    const product p = {c->problem.dtype == DWC_F64,
+                       (int)m,
+                       (int)(at->rows * at->columns),
+                       (int)each,
+                       (int)taps,
+                       (int)b_row,
+                       (int)c_row};
+    for (int64_t i = 0; i < t->parts; i++, filter += each * element, matrix += at->columns * element) {
+        if (s->params.value[FORM] & VECTORS)
+            for (int64_t q = 0; q < m; q++)
+                gemv(&p, filter + q * taps * element, matrix, i > 0, products + q * c_row * element);
+        else
+            gemm(&p, filter, matrix, i > 0, products);
+    }
 }
 
 static void run_unit(const job *work, const tiling *t, int64_t unit, const arrays *a, char *workspace) {
@@ -273,17 +307,21 @@ static void run_unit(const job *work, const tiling *t, int64_t unit, const array
     kernel->lines(&args, &at, &lines,
                   (const char *)work->tensors->input + (size_t)(n * p->h * p->w * p->c) * g->element_bytes, workspace);
     const int64_t first = at.c0, channels = at.channels;
+    dwci_direct_args columns = args; /* of the matrix, and the rows under it */
+    dwci_im2col_tile under = at;
+    columns.kh /= t->parts;
+    under.rows += t->parts - 1;
     for (int64_t channel = 0; channel < channels; channel++) {
         const int64_t done = channel % t->together; /* channels that wait for the store */
         const char *taps = filter + (first + channel) * p->m * taps_of(c) * element;
-        kernel->matrix(&args, &at, &lines, workspace + channel * lines.rows * lines.lines * lines.pitch * element,
+        kernel->matrix(&columns, &under, &lines, workspace + channel * lines.rows * lines.lines * lines.pitch * element,
                        matrix);
         if (t->in_place) {
             const int64_t to = (first + channel) * p->m * plane + at.y * g->ow;
-            multiply(work->solution, &at, taps, matrix, output + to * element, plane);
+            multiply(work->solution, t, &at, taps, matrix, output + to * element, plane);
             continue;
         }
-        multiply(work->solution, &at, taps, matrix, products + done * p->m * at.rows * at.columns * element,
+        multiply(work->solution, t, &at, taps, matrix, products + done * p->m * at.rows * at.columns * element,
                  at.rows * at.columns);
         if (done == t->together - 1 || channel == channels - 1) {
             at.c0 = first + channel - done;
@@ -313,7 +351,7 @@ static void run(const dwci_solution *s, const dwci_tensors *t) {
 
 const dwci_algo dwci_algo_im2col_gemm = {
     .name = "im2col_gemm",
-    .revision = 1,
+    .revision = 2,
     .description = "im2col and OpenBLAS products; any problem of few taps",
     .automatic = true,
     .param_names = param_names,
