@@ -48,11 +48,22 @@ int dwci_direct_nchw_candidates(const dwci_case *c, const dwci_direct_kernel *ke
 
 /* ---- cost -------------------------------------------------------------------------------------------------------- */
 
+/* Nanoseconds of arithmetic of one phase of one channel of whole rows, alone or two in a vector (see
+ * kern/strip_nchw.inc). A fit on the server core of direct_model.c, 170 problems of 4 to 16 columns, within 14 % (root
+ * mean square). */
+static double nchw_whole_rows_ns(const dwc_problem *p, const dwci_nchw_strips *s, double rows, double in_rows) {
+    static const double PRODUCT_NS = 0.163, LOAD_NS = 0.39, FILTER_NS = 0.37;
+    const double taps = (double)p->kh * (double)p->kw, loads = s->channels > 1 ? 2 : (double)p->sw;
+    return (rows * taps * PRODUCT_NS + in_rows * loads * LOAD_NS + (s->channels > 1 ? taps * FILTER_NS : 0)) /
+           s->channels;
+}
+
 /* Nanoseconds of one channel, NCHW in place (see kern/strip_nchw.inc): strips of vectors of columns, in bands. The
- * constants are a fit on the server core of direct_model.c, 137 layers, two heights; there the choice of the height
- * takes 1.005 times as long as the better one (geometric mean; the worst layer 1.10). */
+ * constants of wider rows are a fit on the server core of direct_model.c, 137 layers, two heights; there the choice of
+ * the height takes 1.005 times as long as the better one (geometric mean; the worst layer 1.10). */
 static double nchw_strips_ns(const dwci_case *c, const dwci_params *params) {
-    static const double CHANNEL_NS = 5.8, CALL_NS = 18.7, TAP_NS = 0.124, LOAD_NS = 0.106, SHIFT_NS = 0.348;
+    static const double WHOLE_ROWS_NS = 2.4, CHANNEL_NS = 5.8, CALL_NS = 18.7, TAP_NS = 0.124, LOAD_NS = 0.106,
+                        SHIFT_NS = 0.348;
     static const double L2_NS = 0.0155, L3_NS = 0.0172, HIGH = 0.058; /* a byte; high strips wait for more lines */
     const dwc_problem *p = &c->problem;
     const dwci_direct_args args = dwci_arguments(c, NULL);
@@ -61,19 +72,19 @@ static double nchw_strips_ns(const dwci_case *c, const dwci_params *params) {
     const double strips = (double)s.strips, vectors = (double)s.vectors, kw = (double)p->kw, sw = (double)p->sw;
     const double many = (double)(phases < c->geometry.oh ? phases : c->geometry.oh),
                  high = (double)c->geometry.oh / many;
-    const double units = high / s.rows, step = (double)(p->sh * s.rows), kh = (double)p->kh;
+    const double step = (double)p->sh, kh = (double)p->kh;
     const double bands = rows > 0 ? ceil(high / (double)rows) : 1;
-    const double in_rows = bands * fmax(0, kh - step) + units * fmin(kh, step);
+    const double in_rows = bands * fmax(0, kh - step) + high * fmin(kh, step);
     double loads = sw * vectors + strips, shifts = p->sw == 1 ? vectors * (kw - 1) : vectors * kw + strips;
-    if (s.inputs == DWCI_STRIP_PICK)
-        loads = sw, shifts = p->sw == 1 ? kw - 1 : kw;
-    else if (s.inputs == DWCI_STRIP_LOAD)
+    if (s.inputs == DWCI_STRIP_LOAD)
         loads = vectors * kw, shifts = 0;
     const double calls = s.strips > 1 && bands == 1 ? strips * fmin(many, 2) : many * strips * bands;
-    const double widen = c->geometry.element_bytes < 4 ? 2 : 1;
+    const double widen = c->geometry.element_bytes < 4 ? 2 : 1, calls_ns = calls > 1 ? CALL_NS * calls : 0;
     const double arithmetic =
-        CHANNEL_NS + (calls > 1 ? CALL_NS * calls : 0) +
-        many * (units * vectors * kh * kw * TAP_NS + in_rows * (loads * widen * LOAD_NS + shifts * SHIFT_NS));
+        calls_ns + (s.inputs == DWCI_STRIP_PICK
+                        ? WHOLE_ROWS_NS + many * nchw_whole_rows_ns(p, &s, high, in_rows)
+                        : CHANNEL_NS + many * (high * vectors * kh * kw * TAP_NS +
+                                               in_rows * (loads * widen * LOAD_NS + shifts * SHIFT_NS)));
     const double bytes = dwci_cost_footprint(c) / (double)p->n, l1 = dwci_first_cache(c->machine),
                  l2 = dwci_second_cache(c->machine);
     const double over = s.vectors > 2 ? fmax(0, log2((rows > 0 ? fmin((double)rows, high) : high) / 16)) : 0;

@@ -412,6 +412,17 @@ ALWAYS_INLINE lanes v_masked(v_mask mask) {
     return (lanes){.mask = mask};
 }
 
+/* The same with the mask's lanes from memory. */
+ALWAYS_INLINE evec e_load_more(evec e, const elem_t *p, v_mask mask) {
+#if HALF
+    return (evec)_mm256_mask_loadu_epi16((__m256i)e, mask, p);
+#elif defined(DOUBLE)
+    return (evec)_mm512_mask_loadu_pd((__m512d)e, (__mmask8)mask, p);
+#else
+    return (evec)_mm512_mask_loadu_ps((__m512)e, mask, p);
+#endif
+}
+
 /* Lanes n.. of `low`, then those of `high`; n: a constant. */
 ALWAYS_INLINE vec v_join(vec low, vec high, const int n) {
     vec v;

@@ -17,23 +17,22 @@ enum { DWCI_TAPS_SIDE = 2, DWCI_TAPS_PIECE = 8 };
 
 typedef struct dwci_nchw_strips {
     int inputs;              /* DWCI_STRIP_... */
-    int rows;                /* output rows in a vector, 1 or 2 */
+    int channels;            /* in a vector, 1 or 2 */
     int64_t vectors, strips; /* of a row of outputs */
 } dwci_nchw_strips;
 
 static inline dwci_nchw_strips dwci_nchw_strips_of(const dwci_direct_args *g, int64_t lanes) {
-    const int64_t reach = (g->kw - 1) * g->dw, divisor = dwci_common_divisor(g->sh, g->dh);
-    dwci_nchw_strips s = {.rows = 1, .vectors = dwci_vectors(g->ow, lanes)};
+    const int64_t reach = (g->kw - 1) * g->dw;
+    dwci_nchw_strips s = {.channels = 1, .vectors = dwci_vectors(g->ow, lanes)};
     const int row = g->ow <= lanes && g->w <= g->sw * lanes && (g->sw > 1 || 2 * g->left == g->kw - 1);
     if (g->dw > 1)
         s.inputs = reach <= lanes && g->left <= reach && (g->ow - 1) * g->sw - g->left < g->w ? DWCI_STRIP_APART
                                                                                               : DWCI_STRIP_LOAD;
     else
         s.inputs = row ? DWCI_STRIP_PICK : DWCI_STRIP_CUT;
-    /* Two rows: side by side in the image as well, or one in each of two vectors of inputs. */
-    if (s.inputs == DWCI_STRIP_PICK && 2 * g->ow <= lanes && g->dh == divisor &&
-        (g->sw > 1 ? g->w <= lanes : g->w == g->ow && g->sh == 1))
-        s.rows = 2;
+    /* Inputs of two channels: half a vector each, or each a vector. */
+    if (s.inputs == DWCI_STRIP_PICK && 2 * g->ow <= lanes && (g->sw > 1 ? g->w : 2 * g->w) <= lanes)
+        s.channels = 2;
     s.strips = dwci_vectors(s.vectors, s.inputs == DWCI_STRIP_LOAD ? 2 : DWCI_STRIP_MOST(g->kh, g->kw));
     return s;
 }

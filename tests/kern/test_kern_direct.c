@@ -296,7 +296,7 @@ static void check_list(const dwci_kern_table *table, dwc_dtype dtype, dwc_layout
     for (int i = 0; list[i].name; i++) {
         kernel_case k = {.table = table, .kernel = &list[i]};
         dwt_rng rng = {dwt_args.seed ^ (uint64_t)(i * 1000 + (int)dtype * 10 + (int)layout)};
-        /* Whether it streams, takes two rows or several channels at once, cuts or loads: many combinations. */
+        /* Whether it streams, takes two channels in a vector or more at once, cuts or loads: many combinations. */
         const int64_t cases =
             cases_per_instance * (list[i].channels == DWCI_IN_PLACE || list[i].channels == DWCI_ANY_TAPS ? 8 : 1);
         for (int64_t c = 0; c < cases; c++) {
