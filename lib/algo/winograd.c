@@ -144,6 +144,8 @@ static double cost(const dwci_case *c, const dwci_params *params) {
     static const double FORWARD_NS = 0.15, PRODUCT_NS = 0.15, ANY_PRODUCT_NS = 0.27, CALL_NS = 4;
     static const double SUM_NS = 0.9, CROWDED_SUM_NS = 1.15; /* with its inverse; where scratch fills the first cache */
     static const double NEAR_LINE_NS = 1.75, FAR_LINE_NS = 5.2, MEMORY_LINE_NS = 11, CAUTION = 1.15;
+    static const double PAGE = 4096, PAGES = 96, PAGE_NS = 0.13,
+                        MOST_PAGE_NS = 27; /* a line, for each page above PAGES */
     const dwc_problem *p = &c->problem;
     const dwci_winograd_kernel *k = find(c, params->value[OUTPUTS], params->value[TAPS]);
     if (c->geometry.output_elements == 0 || !k)
@@ -166,9 +168,15 @@ static double cost(const dwci_case *c, const dwci_params *params) {
     const double l2 = dwci_second_cache(c->machine);
     const double crowded = fmin(1, fmax(scratch / l1 - 0.5, 0)), footprint = dwci_cost_footprint(c);
     const double line_ns = footprint / (double)p->n > l2 ? FAR_LINE_NS : NEAR_LINE_NS;
-    double ns = rows * read * (2 * pairs * (pairs + 1) * FORWARD_NS + lines * m * line_ns);
+    /* Outputs of one vector, block of rows and part of columns lie on so many pages. */
+    const double pixel = (double)c->geometry.oc * (double)c->geometry.element_bytes;
+    const double block = fmin(rows / (double)p->dh, DWCI_WINOGRAD_BLOCK);
+    const double pages = block * (double)part * fmin(1, (double)phases * pixel / PAGE);
+    const double page_ns = fmin(fmax(pages - PAGES, 0) * PAGE_NS, MOST_PAGE_NS);
+    const double in_rows = rows + (bands - (double)p->dh) * (double)(p->kh - 1); /* bands overlap */
+    double ns = in_rows * read * (2 * pairs * (pairs + 1) * FORWARD_NS + lines * m * line_ns);
     ns += multiples * elements * tap_rows(c) * tile_segments(c, k, &s, tiles) * permuted * product_ns;
-    ns += multiples * rows * tiles * (elements * (SUM_NS + crowded * CROWDED_SUM_NS) + lines * m * line_ns);
+    ns += multiples * rows * tiles * (elements * (SUM_NS + crowded * CROWDED_SUM_NS) + lines * m * (line_ns + page_ns));
     ns += bands * (double)parts * (1 + multiples) * (elements + 2) * CALL_NS;
     ns *= (double)phases * (double)p->n * (double)dwci_vectors(p->c, dwci_lanes(c));
     if (dwci_cost_from_memory(c))
