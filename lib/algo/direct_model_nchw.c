@@ -143,6 +143,7 @@ static double nchw_any_ns(const dwci_case *c) {
 
 double dwci_direct_nchw_ns(const dwci_case *c, const dwci_direct_kernel *kernel, const dwci_params *params) {
     static const double L3_NS = 0.02, MEMORY_NS = 0.1, STREAM_NS = 0.075; /* a byte */
+    static const double STRIP_MEMORY_NS = 0.09, STRIP_STREAM_NS = 0.055;
     const double bytes = dwci_cost_footprint(c) / (double)c->problem.n, l2 = dwci_second_cache(c->machine);
     const bool nontemporal = params->value[DWCI_NONTEMPORAL] != 0, memory = dwci_cost_from_memory(c);
     const bool strips = kernel->channels == DWCI_IN_PLACE;
@@ -158,7 +159,9 @@ double dwci_direct_nchw_ns(const dwci_case *c, const dwci_direct_kernel *kernel,
     double ns = (double)c->problem.c * channel;
     if (strips && (params->value[DWCI_PREFETCH] != 0) != nchw_prefetch(c))
         ns *= 1.05;
-    if (memory)
+    if (memory && strips)
+        ns = hypot(ns, bytes * (nontemporal ? STRIP_STREAM_NS : STRIP_MEMORY_NS));
+    else if (memory)
         ns += bytes * (nontemporal ? STREAM_NS : MEMORY_NS);
     else
         ns = ns * (nontemporal ? 2 : 1) + (bytes > l2 && !strips ? bytes * L3_NS : 0);

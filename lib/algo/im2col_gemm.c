@@ -110,6 +110,12 @@ static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
+/* Do the matrices of rows of taps lie in one, of a size as others are? */
+static bool has_tap_rows(const dwci_case *c) {
+    const dwc_problem *p = &c->problem;
+    return p->kh > 1 && p->sh == 1 && p->dh == 1 && c->geometry.ow <= MOST_GEMM / taps_of(c);
+}
+
 /* Size and number of the tiles. */
 typedef struct tiling {
     int64_t rows, columns, down, along;
@@ -123,7 +129,7 @@ static tiling tiling_of(const dwci_case *c, const dwci_params *params) {
     const dwc_problem *p = &c->problem;
     const dwc_geometry *g = &c->geometry;
     const int form = params->value[FORM];
-    const int64_t parts = form & TAP_ROWS && p->sh == 1 && p->dh == 1 ? p->kh : 1, taps = taps_of(c) / parts;
+    const int64_t parts = form & TAP_ROWS && has_tap_rows(c) ? p->kh : 1, taps = taps_of(c) / parts;
     const int64_t alone = form & VECTORS || p->m == 1 ? MOST_GEMV / taps : MOST_GEMM / (taps * p->m);
     const int64_t pixels = least(params->value[PIXELS], alone);
     tiling t = {.along = dwci_quotient_up(g->ow, pixels), .lanes = dwci_lanes(c), .parts = parts};
@@ -139,7 +145,7 @@ static tiling tiling_of(const dwci_case *c, const dwci_params *params) {
 
 static int candidates(const dwci_case *c, dwci_params *list, int most) {
     int count = 0;
-    const int forms = c->problem.kh > 1 && c->problem.sh == 1 && c->problem.dh == 1 ? FORMS : TAP_ROWS;
+    const int forms = has_tap_rows(c) ? FORMS : TAP_ROWS;
     for (int form = 0; form < forms; form++)
         for (int pixels = 256; pixels <= 1024; pixels *= 2) {
             const bool whole =
@@ -151,12 +157,13 @@ static int candidates(const dwci_case *c, dwci_params *list, int most) {
 }
 
 /* Nanoseconds, a fit on a server core with AVX-512 and OpenBLAS 0.3.21: 200 float32 problems of 3 to 81 taps and
- * multipliers 1 to 32, the chosen candidate 1.03 times as slow as the fastest, at most 1.36. */
+ * multipliers 1 to 32, the chosen candidate 1.03 times as slow as the fastest, at most 1.36. CAUTION keeps to direct
+ * where the two are close. */
 static double cost(const dwci_case *c, const dwci_params *params) {
     static const double LINE_NS = 3.5, LINE_VECTOR_NS = 0.27, STRIDED_VECTOR_NS = 6.2; /* lines, see kern.h */
     static const double ROW_NS = 0.42, VECTOR_NS = 0.65;                               /* of the matrix */
     static const double CALL_NS = 18, TAP_NS = 0.01, GEMM_NS = 0.0194, GEMV_NS = 0.028, ADD_NS = 0.036;
-    static const double OUTPUT_NS = 0.066, TRANSPOSED_OUTPUT_NS = 0.4;
+    static const double OUTPUT_NS = 0.066, TRANSPOSED_OUTPUT_NS = 0.4, MEMORY_NS = 0.1, CAUTION = 1.2;
     const dwc_problem *p = &c->problem;
     if (c->geometry.output_elements == 0)
         return 0;
@@ -175,7 +182,8 @@ static double cost(const dwci_case *c, const dwci_params *params) {
     const double tile_ns = (double)(l.rows * l.lines) * line_ns + parts * (vectors ? m : 1) * CALL_NS +
                            rows * (ROW_NS + (double)dwci_quotient_up(t.columns, t.lanes) * VECTOR_NS);
     const double outputs_ns = wide * (taps * multiply_ns + m * ((parts - 1) * ADD_NS + store_ns));
-    return 1e-9 * (tiles * tile_ns + outputs * outputs_ns) / c->threads;
+    const double memory_ns = dwci_cost_from_memory(c) ? dwci_cost_footprint(c) * MEMORY_NS : 0;
+    return 1e-9 * CAUTION * (tiles * tile_ns + outputs * outputs_ns + memory_ns) / c->threads;
 }
 
 /* ---- preparation ------------------------------------------------------------------------------------------------- */

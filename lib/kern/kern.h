@@ -90,7 +90,8 @@ typedef struct dwci_direct_args {
     int64_t stage_rows; /* output rows whose input is copied to scratch at a time; 0: not copied */
     void *scratch;      /* aligned to 64 bytes, dwci_stage_row elements for each input row of a stage */
     int64_t prefetch;   /* input rows ahead */
-    void *stream; /* not NULL: outputs go past the caches by way of this, dwci_stream_bytes, aligned to 64 bytes */
+    void *stream; /* not NULL: outputs go past the caches by way of this, dwci_stream_bytes, NCHW: twice, one filled
+                     while the other is on its way; aligned to 64 bytes */
 } dwci_direct_args;
 
 /* Elements of one pixel and one row of w pixels of a stage. A row, and a pixel of many channels, is a little longer
@@ -111,7 +112,7 @@ static inline int64_t dwci_stage_row(int64_t pixel, int64_t w) {
 enum { DWCI_STREAM_ROWS = 8, DWCI_STREAM_LEAST = 4096 };
 static inline int64_t dwci_stream_bytes(int64_t output_row_bytes) {
     const int64_t band = DWCI_STREAM_ROWS * output_row_bytes;
-    return (band > DWCI_STREAM_LEAST ? band : DWCI_STREAM_LEAST) + 64;
+    return ((band > DWCI_STREAM_LEAST ? band : DWCI_STREAM_LEAST) + 127) / 64 * 64;
 }
 
 /* Output rows y0..y1-1 of an image; NHWC: of the vectors v0..v1-1 of output channels; NCHW: of the input channels

@@ -98,8 +98,8 @@ static void make_problem(dwt_rng *rng, dwc_dtype dtype, dwc_layout layout, kerne
         strides(rng, kernel->sw, &p->sw, &p->dw);
         p->m = kernel->m ? kernel->m : dwt_between(rng, 1, 5);
         p->h = dwt_between(rng, 1, kernel->rows == DWCI_STRIP && dwt_chance(rng, 1, 4) ? 40 : 12);
-        p->w = dwt_between(rng, 1, layout == DWC_NHWC ? 24 : 150);
-        p->c = layout == DWC_NCHW ? dwt_between(rng, 1, 6)
+        p->w = dwt_between(rng, 1, layout == DWC_NHWC ? 24 : dwt_chance(rng, 1, 3) ? 2 * lanes_of(k) : 150);
+        p->c = layout == DWC_NCHW ? dwt_between(rng, 1, 9)
                                   : dwt_between(rng, 1, kernel->channels == DWCI_FLAT ? lanes_of(k) - 1 : 70);
         if (layout == DWC_NHWC && kernel->channels != DWCI_FLAT && dwt_chance(rng, 1, 20))
             p->c = 256 * dwt_between(rng, 1, 2); /* staged pixels of which are skewed */
@@ -247,9 +247,9 @@ static void check_case(const kernel_case *k, dwt_rng *rng, dwt_guard_side side) 
                                      : 0;
     dwt_guard_map(&scratch, (scratch_bytes + 63) / 64 * 64, side, 64, 0);
     args.scratch = scratch.data;
-    const size_t stream_bytes =
-        (size_t)dwci_stream_bytes(g->ow * (p->layout == DWC_NHWC ? g->oc : 1) * (int64_t)element);
-    dwt_guard_map(&stream, (stream_bytes + 63) / 64 * 64, side, 64, 0);
+    const size_t stream_bytes = p->layout == DWC_NHWC ? (size_t)dwci_stream_bytes(g->ow * g->oc * (int64_t)element)
+                                                      : 2 * (size_t)dwci_stream_bytes(g->ow * (int64_t)element);
+    dwt_guard_map(&stream, stream_bytes, side, 64, 0);
     args.stream = past || dwt_chance(rng, 1, 2) ? stream.data : NULL;
     const int64_t units = p->layout == DWC_NHWC ? vectors : p->c;
     dwci_direct_part parts[] = {{0, g->oh, 0, units}, {0, g->oh, 0, units}};
