@@ -369,6 +369,11 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
             ns += visits * ((lines.in * (1 + 2 * crowded.in) + lines.out) * L2_LINE_NS + lines.pushed * PUSHED_LINE_NS);
         if (footprint > l2 && !memory)
             ns += visits * (lines.fresh - lines.out) * L3_LINE_NS;
+        /* Each tile takes all filters of a block again. */
+        const double taps = (double)p->kh * (double)p->kw,
+                     filter = taps * (double)lanes * (double)dwci_accumulator_bytes(c); /* of a vector */
+        if (filter * (double)t.vectors > l2 / 2)
+            ns += visits * filter / LINE * L3_LINE_NS;
     }
     if (t.staged) {
         const double vector_ns = !strip ? COPY_VECTOR_NS : memory ? STRIP_COPY_FAR_NS : STRIP_COPY_VECTOR_NS;

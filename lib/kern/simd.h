@@ -412,7 +412,7 @@ ALWAYS_INLINE lanes v_masked(v_mask mask) {
     return (lanes){.mask = mask};
 }
 
-/* The same with the mask's lanes from memory. */
+/* e, with the mask's lanes from memory. */
 ALWAYS_INLINE evec e_load_more(evec e, const elem_t *p, v_mask mask) {
 #if HALF
     return (evec)_mm256_mask_loadu_epi16((__m256i)e, mask, p);
