@@ -137,10 +137,10 @@ static double tile_segments(const dwci_case *c, const dwci_winograd_kernel *k, c
     return s->segments == 1 ? tiles : sum;
 }
 
-/* Nanoseconds, a fit on a server core with AVX-512: 27 problems of 3 to 31 columns of taps and multipliers 1 to 8, the
- * chosen candidate at most 1.09 times as slow as the fastest. On 180 others, of 7 to 11 taps and multipliers 1 to 32,
- * this or direct, by their costs, takes 1.03 times as long as the faster of the two. CAUTION keeps to direct where they
- * are close: of these 180 it was left for something slower twice, by 3 and 8 %. */
+/* Nanoseconds, a fit on a server core with AVX-512: 27 problems of 3 to 31 columns of taps and multipliers 1 to 8, then
+ * the lines of 180 others, of 7x7 to 11x11 taps and multipliers 1 to 32. On these this or direct, by their costs, takes
+ * 1.03 times as long as the faster of the two. CAUTION keeps to direct where they are close: it was left for something
+ * slower twice, by 3 and 8 %. */
 static double cost(const dwci_case *c, const dwci_params *params) {
     static const double FORWARD_NS = 0.15, PRODUCT_NS = 0.15, ANY_PRODUCT_NS = 0.27, SINGLE = 3, CALL_NS = 4;
     static const double SUM_NS = 0.9, CROWDED_SUM_NS = 1.15; /* with its inverse; where scratch fills the first cache */

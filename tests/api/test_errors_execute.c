@@ -139,13 +139,9 @@ static void allowed(void **state) {
         dwt_ok(dwc_plan_execute(b.plan, NULL, NULL, NULL, NULL, NULL, &error), &error, empty[i]);
         close_bench(&b);
     }
-    static const char *const padding[] = {"f32:nhwc:n1:0x0x4:k2x2:p1,1,1,1:bias",
-                                          "f32:nchw:n1:0x0x4:k2x2:p1,1,1,1:bias"};
-    for (int i = 0; i < 2; i++) {
-        b = open_bench(padding[i], "direct");
-        dwt_ok(dwc_plan_execute(b.plan, NULL, b.packed, b.bias, b.output, b.workspace, &error), &error, padding[i]);
-        close_bench(&b);
-    }
+    b = open_bench("f32:nhwc:n1:0x0x4:k2x2:p1,1,1,1:bias", "direct");
+    dwt_ok(dwc_plan_execute(b.plan, NULL, b.packed, b.bias, b.output, b.workspace, &error), &error, "an empty image");
+    close_bench(&b);
 }
 
 int main(int argc, char **argv) {
