@@ -208,8 +208,22 @@ static int tune_layer(tune_run *run, const layer *l, cli_failure *failure) {
     return print_result(run, l, &result, failure);
 }
 
+/* What the cost model wants to know, once for a kind of machine, unless most of the time would go to it. */
+static int calibrate(tune_run *run, cli_failure *failure) {
+    enum { LEAST_BUDGET_S = 10 };
+    dwc_error error;
+    if (team_worker() < 0 || (options.budget > 0 && options.budget < LEAST_BUDGET_S))
+        return EXIT_DONE;
+    const dwc_status status = dwc_calibrate(run->context, run->wisdom.wisdom, &error);
+    if (status == DWC_FILE_ERROR)
+        wisdom_say_lost(&run->wisdom, &error, failure);
+    else if (status)
+        return fail_library(failure, "calibration", &error);
+    return EXIT_DONE;
+}
+
 static int tune_layers(tune_run *run, cli_failure *failure) {
-    int code = EXIT_DONE;
+    int code = calibrate(run, failure);
     if (team_rank() == 0)
         progress_start(&run->bar, "problems", run->layers.count, 0);
     run->index = team_worker() < 0 ? run->layers.count : team_worker();

@@ -159,10 +159,10 @@ static int compare(const dwc_wisdom *from, const dwc_wisdom *to, const char *pat
         if (dwc_expert_record_get(from, i, &record, &error))
             return fail_library(failure, NULL, &error);
         const dwc_status status = dwc_expert_record_find(to, record.key, record.machine, &other, &error);
-        if (status == DWC_NO_RECORD) {
+        if (status == DWC_NO_RECORD && !record_is_calibration(&record)) {
             print_only(&record, path);
             ++*found;
-        } else if (status == DWC_OK && changes) {
+        } else if (status == DWC_OK && changes && !record_is_calibration(&record)) {
             *found += print_change(&record, &other);
         }
         dwc_expert_record_free(&other);

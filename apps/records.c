@@ -41,6 +41,10 @@ int record_is_about(const dwc_record *record, const dwc_problem *problem) {
     return strcmp(key.problem, text) == 0;
 }
 
+int record_is_calibration(const dwc_record *record) {
+    return strcmp(record->key, DWC_CALIBRATION_KEY) == 0;
+}
+
 const dwc_record_entry *record_choice(const dwc_record *record) {
     static const dwc_record_entry none = {.algo = ""};
     return record->count ? record->entries : &none;
@@ -84,7 +88,18 @@ void record_print_header(void) {
            "tie", "effort", "complete", "date", "choice; host, machine, limits");
 }
 
+static void print_calibration(const dwc_record *r) {
+    printf("%-123s %-20s", r->key, r->date);
+    for (int i = 0; i < r->count; i++)
+        printf("%s %s %.3g ns", i ? "," : "", r->entries[i].algo, 1e9 * r->entries[i].min_s);
+    printf("; %s, %s\n", r->host, r->machine);
+}
+
 void record_print_row(const dwc_record *r) {
+    if (record_is_calibration(r)) {
+        print_calibration(r);
+        return;
+    }
     char choice[RECORD_CHOICE_MAX];
     record_key key;
     const dwc_record_entry *first = record_choice(r);

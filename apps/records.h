@@ -21,6 +21,9 @@ int record_problem(const dwc_record *record, dwc_problem *problem);
 /* Is it about this problem, whatever the batch, threads, machine and limits? */
 int record_is_about(const dwc_record *record, const dwc_problem *problem);
 
+/* Is it the machine's calibration, not of a problem? */
+int record_is_calibration(const dwc_record *record);
+
 /* The choice: the first entry, or one of zeros if the record has none. */
 const dwc_record_entry *record_choice(const dwc_record *record);
 

@@ -114,11 +114,36 @@ DWC_API dwc_status dwc_expert_wisdom_read(dwc_wisdom *wisdom, const char *path, 
                                           dwc_error *error);
 DWC_API dwc_status dwc_expert_wisdom_replace(dwc_wisdom *wisdom, const char *path, dwc_error *error);
 
+/* ---- calibration ------------------------------------------------------------------------------------------------- */
+
+/* Seconds that simple loops take on one thread of a machine; 0: not known. The cost model goes by the one among the
+ * records of the context's wisdom, a record with the key below and an entry for each number. */
+typedef struct dwc_calibration {
+    double multiply_add_s; /* of a vector, many of them independent */
+    double second_cache_s; /* of a line read and a line written, from and to the second cache, */
+    double last_cache_s;   /* the last one, */
+    double memory_s;       /* and memory, past the caches where that is faster */
+} dwc_calibration;
+
+#define DWC_CALIBRATION_KEY "calibration"
+
+/* The calibration of the context's kind of machine. DWC_NO_RECORD: there is none. */
+DWC_API dwc_status dwc_expert_calibration_find(const dwc_context *context, const dwc_wisdom *wisdom,
+                                               dwc_calibration *calibration);
+
+/* Its record but for host, date and version, with its entries in `entries`. */
+enum { DWC_CALIBRATION_ENTRIES = 4 };
+DWC_API void dwc_expert_calibration_record(const dwc_context *context, const dwc_calibration *calibration,
+                                           dwc_record *record, dwc_record_entry entries[DWC_CALIBRATION_ENTRIES]);
+
 /* ---- limits of the machine --------------------------------------------------------------------------------------- */
 
 /* Keeps `threads` threads busy with independent multiply-adds in registers, `rounds` rounds each, in the accumulator's
  * type of dtype and with the context's instruction set. Returns the operations done by all (a multiply-add is two). */
 DWC_API double dwc_expert_peak(const dwc_context *context, dwc_dtype dtype, int64_t rounds, int threads);
+
+/* Bytes of a vector of the context's instruction set. */
+DWC_API int dwc_expert_vector_bytes(const dwc_context *context);
 
 /* Reads read_bytes from `from` and writes write_bytes to `to` (aligned to 64 bytes), both rounded down to 64 bytes, in
  * equal shares of `threads` threads; reads and writes advance together. What is written is of no meaning.

@@ -49,6 +49,13 @@ typedef struct dwc_bench_result {
 DWC_API dwc_status dwc_bench(const dwc_context *context, dwc_plan *const *plans, int count,
                              const dwc_bench_options *options, dwc_bench_result *results, dwc_error *error);
 
+/* ---- calibration ------------------------------------------------------------------------------------------------- */
+
+/* Measures how fast this machine computes and moves data, one thread, within a second, and adds that to `wisdom`, for
+ * the cost model of contexts that have it; with the record of such a machine there already it does nothing.
+ * DWC_FILE_ERROR: as dwc_tune. Not for use while anything else runs on the machine. */
+DWC_API dwc_status dwc_calibrate(const dwc_context *context, dwc_wisdom *wisdom, dwc_error *error);
+
 /* ---- tuning ------------------------------------------------------------------------------------------------------ */
 
 /* Called before each check and each measurement of a candidate with the part of the race that is done, 0..1; nonzero

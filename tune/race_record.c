@@ -61,7 +61,7 @@ static void keep_old(dwc_record *record, const dwc_record *old) {
         }
 }
 
-static void stamp(dwc_record *record) {
+void dwct_record_stamp(dwc_record *record) {
     const time_t now = time(NULL);
     struct tm utc;
     gmtime_r(&now, &utc);
@@ -92,6 +92,6 @@ dwc_status dwct_record_fill(dwc_record *record, const dwct_contest *c, const dwc
     if (old)
         keep_old(record, old);
     qsort(record->entries + 1, (size_t)record->count - 1, sizeof *record->entries, by_ratio);
-    stamp(record);
+    dwct_record_stamp(record);
     return DWC_OK;
 }

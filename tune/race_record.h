@@ -10,4 +10,7 @@
  * not raced again are kept, with ratios to the new choice. */
 dwc_status dwct_record_fill(dwc_record *record, const dwct_contest *c, const dwc_record *old, dwc_error *error);
 
+/* Host, date and version of a record. */
+void dwct_record_stamp(dwc_record *record);
+
 #endif

@@ -11,6 +11,12 @@
 
 #include <stdbool.h>
 
+/* How many times as long as on the machine that the cost models' constants were fitted on it takes here to multiply and
+ * add, and to move what lies in the second cache, the last one and memory. */
+typedef struct dwci_pace {
+    double arithmetic, near, far, memory;
+} dwci_pace;
+
 /* What an algorithm may base its decisions on. Sizes that would change the bits of a result (n, threads) must not
  * decide the numerics: see dwc_plan_execute. */
 typedef struct dwci_case {
@@ -21,6 +27,7 @@ typedef struct dwci_case {
     int threads;                        /* at most so many */
     const struct dwci_binding *binding; /* of the threads to cores; NULL: none */
     dwc_cache cache;                    /* where the tensors are said to be */
+    dwci_pace pace;
 } dwci_case;
 
 /* Values of an algorithm's parameters, in the order of its param_names. */

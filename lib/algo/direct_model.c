@@ -272,7 +272,8 @@ static double strip_arithmetic_ns(const dwci_case *c, const tiling *t) {
         2 * kept >= taps ? products * (taps - kept) / taps : fmax(0, tap_rows) * (double)p->kw * tiles;
     const double loads = rows * fmax(0, tiles * t->in_columns - columns_cut) + filter;
     const bool wide = dwci_lanes(c) * (int64_t)dwci_accumulator_bytes(c) >= LINE;
-    return (PRODUCT_NS * products + LOAD_NS * loads + ROW_NS * rows * tiles) * (wide ? WIDE : 1) / (bands * tiles);
+    return c->pace.arithmetic * (PRODUCT_NS * products + LOAD_NS * loads + ROW_NS * rows * tiles) * (wide ? WIDE : 1) /
+           (bands * tiles);
 }
 
 /* Two things done at the same time, in part. */
@@ -289,11 +290,11 @@ static double strip_ns(const dwci_case *c, const tiling *t, const traffic *lines
     const bool half = dwci_lanes(c) * (int64_t)c->geometry.element_bytes < LINE; /* the next vector wants the rest */
     double memory = 0;
     if (!in_l1)
-        memory += (lines->in + 2 * lines->out) * (NEAR_NS + NEAR_HIGH_NS * high) +
-                  (lines->in + lines->out) * CROWDED_NS * (half ? HALF : 1) * fmin(lines->crowded, 4);
+        memory += c->pace.near * ((lines->in + 2 * lines->out) * (NEAR_NS + NEAR_HIGH_NS * high) +
+                                  (lines->in + lines->out) * CROWDED_NS * (half ? HALF : 1) * fmin(lines->crowded, 4));
     /* Narrow and low ones are what the prefetchers follow. */
-    memory += far * lines->fresh * (FAR_NS + FAR_WIDE_NS * (t->mean_columns - 1) + FAR_HIGH_NS * high);
-    return norm(arithmetic, memory, 3.4) + (in_l1 ? 0 : lines->pushed * PUSHED_LINE_NS);
+    memory += c->pace.far * far * lines->fresh * (FAR_NS + FAR_WIDE_NS * (t->mean_columns - 1) + FAR_HIGH_NS * high);
+    return norm(arithmetic, memory, 3.4) + (in_l1 ? 0 : c->pace.near * lines->pushed * PUSHED_LINE_NS);
 }
 
 /* Nanoseconds of the tensors of one image from and to memory, in strips: few streams at once are what the prefetchers
@@ -306,7 +307,7 @@ static double strip_memory_ns(const dwci_case *c, const tiling *t, double lines,
     const double row = (double)p->w * (double)p->c * bytes;
     const double next = fresh * row + t->mean_rows * (double)c->geometry.ow * (double)c->geometry.oc * bytes;
     const double band = (fresh + again) * row + (ahead ? next : 0);
-    return lines * LINE_NS *
+    return c->pace.memory * lines * LINE_NS *
            (1 + STREAM * fmax(0, log2(fresh * t->mean_columns * (double)t->sw / STREAMS_FREE)) + AGAIN * again / fresh +
             OVER * fmax(0, band / l2 - ROOM));
 }
@@ -364,28 +365,30 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
         const double over = fmax(0, 2 * (footprint / l2 - 1));
         ns = visits * strip_ns(c, &t, &lines, footprint <= l1, memory ? 0 : fmin(over, 1));
     } else {
-        ns = visits * instructions(c, &t) * INSTRUCTION_NS;
+        ns = visits * instructions(c, &t) * INSTRUCTION_NS * c->pace.arithmetic;
         if (footprint > l1)
-            ns += visits * ((lines.in * (1 + 2 * crowded.in) + lines.out) * L2_LINE_NS + lines.pushed * PUSHED_LINE_NS);
+            ns += visits * c->pace.near *
+                  ((lines.in * (1 + 2 * crowded.in) + lines.out) * L2_LINE_NS + lines.pushed * PUSHED_LINE_NS);
         if (footprint > l2 && !memory)
-            ns += visits * (lines.fresh - lines.out) * L3_LINE_NS;
+            ns += visits * (lines.fresh - lines.out) * L3_LINE_NS * c->pace.far;
         /* Each tile takes all filters of a block again. */
         const double taps = (double)p->kh * (double)p->kw,
                      filter = taps * (double)lanes * (double)dwci_accumulator_bytes(c); /* of a vector */
         if (filter * (double)t.vectors > l2 / 2)
-            ns += visits * filter / LINE * L3_LINE_NS;
+            ns += visits * filter / LINE * L3_LINE_NS * c->pace.far;
     }
     if (t.staged) {
         const double vector_ns = !strip ? COPY_VECTOR_NS : memory ? STRIP_COPY_FAR_NS : STRIP_COPY_VECTOR_NS;
         ns += (double)p->h * (double)p->w * (all / (double)p->m) *
-              copies_again(c, params, t.vectors, footprint > 8 * l2) * vector_ns;
+              copies_again(c, params, t.vectors, footprint > 8 * l2) * vector_ns *
+              (memory ? c->pace.memory : c->pace.near);
         if (p->dw > dwci_common_divisor(p->sw, p->dw)) /* pixels apart, where the others read all side by side */
             ns *= SCATTERED;
     }
     if (memory && strip && !t.staged)
         ns = norm(ns, strip_memory_ns(c, &t, footprint / LINE, l2, params->value[DWCI_PREFETCH] > 0), 2.7);
     else if (memory)
-        ns += footprint / LINE *
+        ns += c->pace.memory * footprint / LINE *
               (t.staged ? (strip ? STRIP_STAGED_LINE_NS : STAGED_LINE_NS)
                         : MEMORY_LINE_NS + STREAM_LINE_NS * fmax(0, streams - STREAMS));
     /* By how much tiles take longer than the sum; all candidates of a case are of one family of kernels. */

@@ -81,17 +81,18 @@ static double nchw_strips_ns(const dwci_case *c, const dwci_params *params) {
     const double calls = s.strips > 1 && bands == 1 ? strips * fmin(many, 2) : many * strips * bands;
     const double widen = c->geometry.element_bytes < 4 ? 2 : 1, calls_ns = calls > 1 ? CALL_NS * calls : 0;
     const double arithmetic =
-        calls_ns + (s.inputs == DWCI_STRIP_PICK
-                        ? WHOLE_ROWS_NS + many * nchw_whole_rows_ns(p, &s, high, in_rows)
-                        : CHANNEL_NS + many * (high * vectors * kh * kw * TAP_NS +
-                                               in_rows * (loads * widen * LOAD_NS + shifts * SHIFT_NS)));
+        c->pace.arithmetic *
+        (calls_ns + (s.inputs == DWCI_STRIP_PICK
+                         ? WHOLE_ROWS_NS + many * nchw_whole_rows_ns(p, &s, high, in_rows)
+                         : CHANNEL_NS + many * (high * vectors * kh * kw * TAP_NS +
+                                                in_rows * (loads * widen * LOAD_NS + shifts * SHIFT_NS))));
     const double bytes = dwci_cost_footprint(c) / (double)p->n, l1 = dwci_first_cache(c->machine),
                  l2 = dwci_second_cache(c->machine);
     const double over = s.vectors > 2 ? fmax(0, log2((rows > 0 ? fmin((double)rows, high) : high) / 16)) : 0;
     const double far = fmin(1, fmax(0, 2 * (bytes / l2 - 1)));
-    double memory = far * L3_NS * (1 + 2 * HIGH * over);
+    double memory = c->pace.far * far * L3_NS * (1 + 2 * HIGH * over);
     if (bytes > l1)
-        memory += L2_NS * (1 + HIGH * over);
+        memory += c->pace.near * L2_NS * (1 + HIGH * over);
     memory *= bytes / (double)p->c;
     return (double)p->m * hypot(arithmetic, memory / (double)p->m);
 }
@@ -149,21 +150,21 @@ double dwci_direct_nchw_ns(const dwci_case *c, const dwci_direct_kernel *kernel,
     const bool strips = kernel->channels == DWCI_IN_PLACE;
     double channel;
     if (kernel->rows == 0 || params->value[DWCI_BLOCK])
-        channel = nchw_any_ns(c);
+        channel = c->pace.arithmetic * nchw_any_ns(c);
     else if (strips)
         channel = nchw_strips_ns(c, params);
     else if (kernel->channels == DWCI_ANY_TAPS)
-        channel = nchw_taps_ns(c);
+        channel = c->pace.arithmetic * nchw_taps_ns(c);
     else
-        channel = nchw_tiles_ns(c, kernel, params);
+        channel = c->pace.arithmetic * nchw_tiles_ns(c, kernel, params);
     double ns = (double)c->problem.c * channel;
     if (strips && (params->value[DWCI_PREFETCH] != 0) != nchw_prefetch(c))
         ns *= 1.05;
     if (memory && strips)
-        ns = hypot(ns, bytes * (nontemporal ? STRIP_STREAM_NS : STRIP_MEMORY_NS));
+        ns = hypot(ns, c->pace.memory * bytes * (nontemporal ? STRIP_STREAM_NS : STRIP_MEMORY_NS));
     else if (memory)
-        ns += bytes * (nontemporal ? STREAM_NS : MEMORY_NS);
+        ns += c->pace.memory * bytes * (nontemporal ? STREAM_NS : MEMORY_NS);
     else
-        ns = ns * (nontemporal ? 2 : 1) + (bytes > l2 && !strips ? bytes * L3_NS : 0);
+        ns = ns * (nontemporal ? 2 : 1) + (bytes > l2 && !strips ? c->pace.far * bytes * L3_NS : 0);
     return ns;
 }

@@ -182,8 +182,8 @@ static double cost(const dwci_case *c, const dwci_params *params) {
     const double tile_ns = (double)(l.rows * l.lines) * line_ns + parts * (vectors ? m : 1) * CALL_NS +
                            rows * (ROW_NS + (double)dwci_quotient_up(t.columns, t.lanes) * VECTOR_NS);
     const double outputs_ns = wide * (taps * multiply_ns + m * ((parts - 1) * ADD_NS + store_ns));
-    const double memory_ns = dwci_cost_from_memory(c) ? dwci_cost_footprint(c) * MEMORY_NS : 0;
-    return 1e-9 * CAUTION * (tiles * tile_ns + outputs * outputs_ns + memory_ns) / c->threads;
+    const double memory_ns = dwci_cost_from_memory(c) ? c->pace.memory * dwci_cost_footprint(c) * MEMORY_NS : 0;
+    return 1e-9 * CAUTION * (c->pace.arithmetic * (tiles * tile_ns + outputs * outputs_ns) + memory_ns) / c->threads;
 }
 
 /* ---- preparation ------------------------------------------------------------------------------------------------- */

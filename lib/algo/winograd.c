@@ -171,19 +171,21 @@ static double cost(const dwci_case *c, const dwci_params *params) {
     const double l2 = dwci_second_cache(c->machine);
     const double crowded = fmin(1, fmax(scratch / l1 - 0.5, 0)), footprint = dwci_cost_footprint(c);
     const double far = fmin(fmax(footprint / (double)p->n / l2 - FAR_FROM, 0) / (1 - FAR_FROM), 1);
-    const double line_ns = NEAR_LINE_NS + far * (FAR_LINE_NS - NEAR_LINE_NS);
+    const double line_ns = NEAR_LINE_NS * (1 - far) * c->pace.near + FAR_LINE_NS * far * c->pace.far;
     /* Outputs of one vector, block of rows and part of columns lie on so many pages. */
     const double pixel = (double)c->geometry.oc * (double)c->geometry.element_bytes;
     const double block = fmin(rows / (double)p->dh, DWCI_WINOGRAD_BLOCK);
     const double pages = block * (double)part * fmin(1, (double)phases * pixel / PAGE);
     const double page_ns = fmin(fmax(pages - PAGES, 0) * PAGE_NS, MOST_PAGE_NS);
-    double ns = rows * read * (2 * pairs * (pairs + 1) * FORWARD_NS + lines * m * line_ns);
-    ns += multiples * elements * tap_rows(c) * tile_segments(c, k, &s, tiles) * permuted * product_ns;
-    ns += multiples * rows * tiles * (elements * (SUM_NS + crowded * CROWDED_SUM_NS) + lines * m * (line_ns + page_ns));
-    ns += bands * (double)parts * (1 + multiples) * (elements + 2) * CALL_NS;
+    const double arithmetic = c->pace.arithmetic;
+    double ns = rows * read * (arithmetic * 2 * pairs * (pairs + 1) * FORWARD_NS + lines * m * line_ns);
+    ns += arithmetic * multiples * elements * tap_rows(c) * tile_segments(c, k, &s, tiles) * permuted * product_ns;
+    ns += multiples * rows * tiles *
+          (arithmetic * elements * (SUM_NS + crowded * CROWDED_SUM_NS) + lines * m * (line_ns + page_ns));
+    ns += arithmetic * bands * (double)parts * (1 + multiples) * (elements + 2) * CALL_NS;
     ns *= (double)phases * (double)p->n * (double)dwci_vectors(p->c, dwci_lanes(c));
     if (dwci_cost_from_memory(c))
-        ns += footprint / 64 * MEMORY_LINE_NS;
+        ns += c->pace.memory * footprint / 64 * MEMORY_LINE_NS;
     return 1e-9 * ns * CAUTION / c->threads;
 }
 

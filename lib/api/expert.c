@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What measuring needs: candidates, keys of records, the limit loops of the kernel tables over several threads. */
 #include "dwconv_expert.h"
+#include "core/calibration.h"
 #include "core/checksum.h"
 #include "core/consult.h"
 #include "core/context.h"
@@ -77,6 +78,20 @@ dwc_status dwc_expert_canonical(const dwc_context *context, const dwc_problem *p
 int dwc_expert_revision(const char *name) {
     const dwci_algo *algo = dwci_algo_find(name);
     return algo ? algo->revision : 0;
+}
+
+dwc_status dwc_expert_calibration_find(const dwc_context *context, const dwc_wisdom *wisdom,
+                                       dwc_calibration *calibration) {
+    return dwci_calibration_find(context, wisdom, calibration) ? DWC_OK : DWC_NO_RECORD;
+}
+
+void dwc_expert_calibration_record(const dwc_context *context, const dwc_calibration *calibration, dwc_record *record,
+                                   dwc_record_entry entries[DWC_CALIBRATION_ENTRIES]) {
+    dwci_calibration_record(context, calibration, record, entries);
+}
+
+int dwc_expert_vector_bytes(const dwc_context *context) {
+    return dwci_kern_table_for(context->machine.isa)->element[DWCI_KERN_F32]->vector_bytes;
 }
 
 typedef struct peak_job {

@@ -2,6 +2,7 @@
 /* The planner: explicit choice, else the wisdom, else the cost model.
  *
  *     auto: one thread's choice ──> with several threads: the best parameters known for so many that round alike */
+#include "core/calibration.h"
 #include "core/consult.h"
 #include "core/cost.h"
 #include "core/error.h"
@@ -248,7 +249,8 @@ static dwci_case case_of(const dwc_context *context, const dwc_problem *problem,
                        .binding = context->binding,
                        .table = dwci_kern_table_for(context->machine.isa),
                        .threads = options->threads ? options->threads : context->threads,
-                       .cache = options->cache};
+                       .cache = options->cache,
+                       .pace = dwci_calibration_pace(context)};
 }
 
 dwc_status dwci_plan_case(const dwc_context *context, const dwc_problem *problem, const dwc_plan_options *options,

@@ -24,8 +24,8 @@ def rows_of(result):
 
 
 def lines(path):
-    """The records of a file, header aside, as text."""
-    return pathlib.Path(path).read_text().splitlines()[1:]
+    """The records of a file, header and calibration aside, as text."""
+    return [line for line in pathlib.Path(path).read_text().splitlines()[1:] if '"key":"calibration"' not in line]
 
 
 def write_lines(path, header_of, texts):
@@ -60,7 +60,8 @@ def make_records():
 
 
 def show():
-    rows = rows_of(succeeds("show --json", "wisdom", "show", "--json", "--wisdom", "a.jsonl"))
+    calibration, *rows = rows_of(succeeds("show --json", "wisdom", "show", "--json", "--wisdom", "a.jsonl"))
+    check("show --json: the calibration", calibration["key"] == "calibration" and calibration["entries"][0]["min_s"] > 0, calibration)
     check("show --json: a record a line", [row["threads"] for row in rows] == [1, 1] and all(
         row["algo"] == row["entries"][0]["algo"] and row["batch"] == "resident" and row["machine"] and row["date"]
         for row in rows), rows)
@@ -253,7 +254,7 @@ def search_path():
           and section["user_exists"] is False and section["user_records"] == 0 and section["site"], section)
     section = json.loads(succeeds("info", "info", "--wisdom", "--json", environment={"DWC_WISDOM": "a.jsonl"}).stdout)
     check("DWC_WISDOM", section["wisdom"]["user"] == "a.jsonl" and section["wisdom"]["user_exists"] is True
-          and section["wisdom"]["user_records"] == 2, section)
+          and section["wisdom"]["user_records"] == 3, section)
     nowhere = {"HOME": "", "XDG_STATE_HOME": ""}
     expect_error("no file at all", 1, "HOME", "wisdom", "show", environment=nowhere)
     rows = rows_of(succeeds("tune without a file", "tune", SMALL, *ONE, "--json", environment=nowhere))
