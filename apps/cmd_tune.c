@@ -6,6 +6,7 @@
  * The budget is divided over the problems that are left. A signal ends the race that runs; what is finished is kept. */
 #define _GNU_SOURCE
 #include "cli.h"
+#include "dwconv_expert.h"
 #include "dwconv_tune.h"
 #include "json_line.h"
 #include "layers.h"
@@ -208,11 +209,14 @@ static int tune_layer(tune_run *run, const layer *l, cli_failure *failure) {
     return print_result(run, l, &result, failure);
 }
 
-/* What the cost model wants to know, once for a kind of machine, unless most of the time would go to it. */
+/* What the cost model wants to know of this kind of machine, while nothing else runs. Not where much of the time would
+ * go to it. */
 static int calibrate(tune_run *run, cli_failure *failure) {
     enum { LEAST_BUDGET_S = 10 };
+    dwc_calibration known;
     dwc_error error;
-    if (team_worker() < 0 || (options.budget > 0 && options.budget < LEAST_BUDGET_S))
+    if (team_worker() != 0 || (options.budget > 0 && options.budget < LEAST_BUDGET_S) ||
+        (options.resume && dwc_expert_calibration_find(run->context, run->wisdom.wisdom, &known, &error) == DWC_OK))
         return EXIT_DONE;
     const dwc_status status = dwc_calibrate(run->context, run->wisdom.wisdom, &error);
     if (status == DWC_FILE_ERROR)
@@ -223,7 +227,8 @@ static int calibrate(tune_run *run, cli_failure *failure) {
 }
 
 static int tune_layers(tune_run *run, cli_failure *failure) {
-    int code = calibrate(run, failure);
+    calibrate(run, failure);
+    int code = team_agree(failure);
     if (team_rank() == 0)
         progress_start(&run->bar, "problems", run->layers.count, 0);
     run->index = team_worker() < 0 ? run->layers.count : team_worker();
@@ -280,10 +285,11 @@ const cli_command tune_command = {
     .summary = "find the fastest algorithm per problem",
     .usage = "[PROBLEM...] [OPTIONS]",
     .about = "Races algorithms and parameters on each problem and records the best in the file of tuning\n"
-             "records, where 'dwconv conv' and the library find it. Prints a line per problem as it is\n"
-             "finished, and keeps its record at once: when stopped by a signal, --resume goes on. Records\n"
-             "are for one number of threads. Nothing else should run on the machine. Under mpirun or srun\n"
-             "the problems are divided over the ranks, of which those that share cores count as one.\n",
+             "records, where 'dwconv conv' and the library find it; calibrates the cost model first. Prints a\n"
+             "line per problem as it is finished, and keeps its record at once: when stopped by a signal,\n"
+             "--resume goes on. Records are for one number of threads. Nothing else should run on the\n"
+             "machine. Under mpirun or srun the problems are divided over the ranks, of which those that\n"
+             "share cores count as one.\n",
     .options = table,
     .values = &options,
     .run = run_tune,

@@ -89,7 +89,7 @@ void record_print_header(void) {
 }
 
 static void print_calibration(const dwc_record *r) {
-    printf("%-123s %-20s", r->key, r->date);
+    printf("%-114s %-20s", r->key, r->date);
     for (int i = 0; i < r->count; i++)
         printf("%s %s %.3g ns", i ? "," : "", r->entries[i].algo, 1e9 * r->entries[i].min_s);
     printf("; %s, %s\n", r->host, r->machine);

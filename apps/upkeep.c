@@ -44,15 +44,14 @@ static int refused(const upkeep *u, const dwc_record *record, dwc_error *error) 
 /* Is the record of no more use to this build? Then `why` says so. */
 static int trouble_of(const upkeep *u, const dwc_record *record, char *why, size_t size) {
     const dwc_record_entry *choice = record_choice(record);
-    const int revision = dwc_expert_revision(choice->algo);
     dwc_error error;
-    if (record_is_calibration(record))
-        return 0;
+    const int calibration = record_is_calibration(record);
+    const int revision = calibration ? DWC_CALIBRATION_REVISION : dwc_expert_revision(choice->algo);
     if (revision == 0)
         snprintf(why, size, "this build has no algorithm '%s'", choice->algo);
     else if (revision != choice->revision)
         snprintf(why, size, "%s has changed since: revision %d, now %d", choice->algo, choice->revision, revision);
-    else if (refused(u, record, &error))
+    else if (!calibration && refused(u, record, &error))
         snprintf(why, size, "%s", error.message);
     else
         return 0;

@@ -365,7 +365,7 @@ typedef struct dwc_plan_options {
                               workspace (a workspace has 64 bytes or more); 0: no limit */
     int bands;             /* 1: no algorithm whose band_rows is 0 */
     dwc_effort effort;     /* DWC_EFFORT_ESTIMATE or DWC_EFFORT_WISDOM; of no meaning with an algorithm's name */
-    int ignore_wisdom;     /* 1: as if the context's had no record of the problem */
+    int ignore_wisdom;     /* 1: no record of a problem is used; a calibration is (dwconv_tune.h) */
     int strict_nonfinite;  /* 1: no algorithm that may spread NaN and infinity beyond the windows that contain them */
     dwc_cache cache;       /* what the choice is to be fast for: which records and which cost; no limit */
 } dwc_plan_options;

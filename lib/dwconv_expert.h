@@ -59,9 +59,10 @@ typedef struct dwc_record_entry {
     int64_t workspace_bytes;
 } dwc_record_entry;
 
-/* One race. Its key: what was raced, as text: the problem with n1, the batch class (resident in the caches, or
- * streaming from memory), threads, placement of threads, alignment of buffers, and the limits in force. To be stored,
- * texts have to be UTF-8 without control characters, numbers finite, whole numbers not negative. */
+/* One race, or a calibration (see below). Its key: what was raced, as text: the problem with n1, the batch class
+ * (resident in the caches, or streaming from memory), threads, placement of threads, alignment of buffers, and the
+ * limits in force. To be stored, texts have to be UTF-8 without control characters, numbers finite, whole numbers not
+ * negative. */
 typedef struct dwc_record {
     char key[DWC_KEY_TEXT_MAX];
     char machine[DWC_MACHINE_TEXT_MAX]; /* kind of machine: CPU, instruction set, caches; not the host */
@@ -116,25 +117,34 @@ DWC_API dwc_status dwc_expert_wisdom_replace(dwc_wisdom *wisdom, const char *pat
 
 /* ---- calibration ------------------------------------------------------------------------------------------------- */
 
-/* Seconds that simple loops take on one thread of a machine; 0: not known. The cost model goes by the one among the
- * records of the context's wisdom, a record with the key below and an entry for each number. */
+/* Loops that tell how fast a machine is, one thread each. */
+enum {
+    DWC_CALIBRATION_MULTIPLY_ADD, /* float32 vectors in registers: seconds of a vector */
+    DWC_CALIBRATION_SECOND_CACHE, /* a line read and a line written, from and to the second cache: seconds of both, */
+    DWC_CALIBRATION_LAST_CACHE,   /* the last cache, where it is much larger, */
+    DWC_CALIBRATION_MEMORY,       /* and memory, past the caches where that is faster */
+    DWC_CALIBRATION_LOOPS
+};
+
+/* The cost model goes by the calibration among the records of the context's wisdom. It is a record of this key, an
+ * entry for each loop, of which `algo` is the name. */
 typedef struct dwc_calibration {
-    double multiply_add_s; /* of a vector, many of them independent */
-    double second_cache_s; /* of a line read and a line written, from and to the second cache, */
-    double last_cache_s;   /* the last one, */
-    double memory_s;       /* and memory, past the caches where that is faster */
+    double seconds[DWC_CALIBRATION_LOOPS]; /* 0: not measured */
 } dwc_calibration;
 
 #define DWC_CALIBRATION_KEY "calibration"
+enum { DWC_CALIBRATION_REVISION = 1 }; /* of the loops */
 
-/* The calibration of the context's kind of machine. DWC_NO_RECORD: there is none. */
+/* The calibration of the context's kind of machine. DWC_NO_RECORD: there is none, or none by these loops. */
 DWC_API dwc_status dwc_expert_calibration_find(const dwc_context *context, const dwc_wisdom *wisdom,
-                                               dwc_calibration *calibration);
+                                               dwc_calibration *calibration, dwc_error *error);
 
-/* Its record but for host, date and version, with its entries in `entries`. */
-enum { DWC_CALIBRATION_ENTRIES = 4 };
+/* Its record but for host, date and version, the entries in `entries`. */
 DWC_API void dwc_expert_calibration_record(const dwc_context *context, const dwc_calibration *calibration,
-                                           dwc_record *record, dwc_record_entry entries[DWC_CALIBRATION_ENTRIES]);
+                                           dwc_record *record, dwc_record_entry entries[DWC_CALIBRATION_LOOPS]);
+
+/* Bytes of the second and the last cache as the cost model sees them, guesses where they are not known. */
+DWC_API void dwc_expert_caches(const dwc_context *context, int64_t *second, int64_t *last);
 
 /* ---- limits of the machine --------------------------------------------------------------------------------------- */
 

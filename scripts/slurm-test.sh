@@ -301,7 +301,7 @@ has_record_of_all() {
         [[ $text == *"chosen by: record"* ]] || return 1
     done
 }
-some_tuned() { grep -q median_s "$1"* 2>/dev/null; }
+some_tuned() { grep -q '"key":"f32' "$1"* 2>/dev/null; }
 
 submit tune -- f32:nhwc:n$small:32x32x8:k15x15 --wisdom records.jsonl --threads 1
 finish

@@ -44,9 +44,9 @@ def geometric_mean(values):
 
 
 def records(wisdom):
-    """Records by key."""
+    """Records of problems by key."""
     lines = [json.loads(line) for line in pathlib.Path(wisdom).read_text().splitlines()]
-    return {record["key"]: record for record in lines if "key" in record}
+    return {record["key"]: record for record in lines if ":" in record.get("key", "")}
 
 
 def entries(record):

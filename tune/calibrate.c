@@ -7,54 +7,55 @@
 #include <math.h>
 #include <string.h>
 
-enum { PEAK_SAMPLES = 500, LEAST_SAMPLES = 5, MOST_SAMPLES = 500, MOST_BYTES = 256 << 20 };
-static const double STREAM_SECONDS = 0.15; /* for each place */
+enum { LEAST_SAMPLES = 3, MOST_BYTES = 256 << 20 };
+static const double LOOP_SECONDS = 0.05; /* at most, or LEAST_SAMPLES */
 
 static double multiply_add(const dwc_context *context) {
-    const double lanes = dwc_expert_vector_bytes(context) / (double)sizeof(float);
+    const double lanes = dwc_expert_vector_bytes(context) / (double)sizeof(float), end = dwct_seconds() + LOOP_SECONDS;
     double most = 0;
-    for (int i = 0; i < PEAK_SAMPLES; i++)
+    for (int i = 0; i < LEAST_SAMPLES || dwct_seconds() < end; i++)
         most = fmax(most, dwct_peak_sample(context, DWC_F32, 1));
     return 2 * lanes / most;
 }
 
-/* Seconds to read a line and write another, `bytes` read and written over and over. 0: there is no room. */
-static double stream(const dwc_context *context, int64_t bytes, int nontemporal) {
+/* Seconds to read a line and write another, half of `bytes` of each over and over. */
+static double stream(const dwc_context *context, char *buffer, int64_t bytes, int nontemporal) {
     enum { LINE = 64 };
     const int64_t half = bytes / 2 / LINE * LINE;
-    char *buffer = half > 0 ? dwc_allocate(context, 2 * (size_t)half) : NULL;
-    if (!buffer)
-        return 0;
-    memset(buffer, 1, 2 * (size_t)half);
-    const double end = dwct_seconds() + STREAM_SECONDS;
+    const double end = dwct_seconds() + LOOP_SECONDS;
     double least = INFINITY;
-    for (int i = 0; i < MOST_SAMPLES && (i < LEAST_SAMPLES || dwct_seconds() < end); i++)
+    for (int i = 0; i < LEAST_SAMPLES || dwct_seconds() < end; i++)
         least = fmin(least, dwct_stream_sample(context, buffer, half, buffer + half, half, nontemporal, 1));
-    dwc_release(context, buffer);
     return least / (double)(half / LINE);
 }
 
-static dwc_calibration measure(const dwc_context *context) {
-    const dwc_machine *machine = dwc_context_machine(context);
-    const int64_t l2 = machine->l2_bytes, l3 = machine->l3_bytes;
-    const int64_t beyond = l3 > 0 && l3 < MOST_BYTES / 4 ? 4 * l3 : MOST_BYTES;
-    dwc_calibration c = {.multiply_add_s = multiply_add(context), .second_cache_s = stream(context, l2 / 2, 0)};
-    if (l3 >= 8 * l2)
-        c.last_cache_s = stream(context, 4 * l2, 0);
-    c.memory_s = fmin(stream(context, beyond, 0), stream(context, beyond, 1));
-    return c;
+static dwc_status measure(const dwc_context *context, dwc_calibration *c, dwc_error *error) {
+    int64_t second, last;
+    dwc_expert_caches(context, &second, &last);
+    const int64_t most = 4 * last < MOST_BYTES ? 4 * last : MOST_BYTES;
+    char *buffer = dwc_allocate(context, (size_t)most);
+    if (!buffer)
+        return dwct_no_memory(error, most);
+    memset(buffer, 1, (size_t)most);
+    c->seconds[DWC_CALIBRATION_MULTIPLY_ADD] = multiply_add(context);
+    c->seconds[DWC_CALIBRATION_SECOND_CACHE] = stream(context, buffer, second / 2, 0);
+    if (last >= 8 * second)
+        c->seconds[DWC_CALIBRATION_LAST_CACHE] = stream(context, buffer, 4 * second, 0);
+    c->seconds[DWC_CALIBRATION_MEMORY] = fmin(stream(context, buffer, most, 0), stream(context, buffer, most, 1));
+    dwc_release(context, buffer);
+    return DWC_OK;
 }
 
 dwc_status dwc_calibrate(const dwc_context *context, dwc_wisdom *wisdom, dwc_error *error) {
-    dwc_record_entry entries[DWC_CALIBRATION_ENTRIES];
-    dwc_calibration calibration;
+    dwc_record_entry entries[DWC_CALIBRATION_LOOPS];
+    dwc_calibration calibration = {{0}};
     dwc_record record;
     if (!context || !wisdom)
         return dwct_fail(error, DWC_INVALID_ARGUMENT, "calibration: null pointer");
-    if (dwc_expert_calibration_find(context, wisdom, &calibration) == DWC_OK)
-        return DWC_OK;
     const double start = dwct_seconds();
-    calibration = measure(context);
+    const dwc_status status = measure(context, &calibration, error);
+    if (status != DWC_OK)
+        return status;
     dwc_expert_calibration_record(context, &calibration, &record, entries);
     dwct_record_stamp(&record);
     record.spent_s = dwct_seconds() - start;

@@ -11,8 +11,8 @@
 
 #include <stdbool.h>
 
-/* How many times as long as on the machine that the cost models' constants were fitted on it takes here to multiply and
- * add, and to move what lies in the second cache, the last one and memory. */
+/* How many times as long as on the server core that most constants of the cost models were fitted on it takes here to
+ * multiply and add, and to move what lies in the second cache, the last one and memory: see core/calibration.c. */
 typedef struct dwci_pace {
     double arithmetic, near, far, memory;
 } dwci_pace;

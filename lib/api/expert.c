@@ -81,13 +81,22 @@ int dwc_expert_revision(const char *name) {
 }
 
 dwc_status dwc_expert_calibration_find(const dwc_context *context, const dwc_wisdom *wisdom,
-                                       dwc_calibration *calibration) {
-    return dwci_calibration_find(context, wisdom, calibration) ? DWC_OK : DWC_NO_RECORD;
+                                       dwc_calibration *calibration, dwc_error *error) {
+    if (!context || !wisdom || !calibration)
+        return dwci_fail(error, DWC_INVALID_ARGUMENT, "calibration: null pointer");
+    return dwci_calibration_find(context, wisdom, calibration)
+               ? DWC_OK
+               : dwci_fail(error, DWC_NO_RECORD, "calibration: none of this machine");
 }
 
 void dwc_expert_calibration_record(const dwc_context *context, const dwc_calibration *calibration, dwc_record *record,
-                                   dwc_record_entry entries[DWC_CALIBRATION_ENTRIES]) {
+                                   dwc_record_entry entries[DWC_CALIBRATION_LOOPS]) {
     dwci_calibration_record(context, calibration, record, entries);
+}
+
+void dwc_expert_caches(const dwc_context *context, int64_t *second, int64_t *last) {
+    *second = (int64_t)dwci_second_cache(&context->machine);
+    *last = (int64_t)dwci_last_cache(&context->machine);
 }
 
 int dwc_expert_vector_bytes(const dwc_context *context) {

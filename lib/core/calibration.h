@@ -13,6 +13,6 @@ dwci_pace dwci_calibration_pace(const dwc_context *context);
 /* See dwconv_expert.h. False: there is none, or it was made by other loops. */
 bool dwci_calibration_find(const dwc_context *context, const dwc_wisdom *wisdom, dwc_calibration *calibration);
 void dwci_calibration_record(const dwc_context *context, const dwc_calibration *calibration, dwc_record *record,
-                             dwc_record_entry entries[DWC_CALIBRATION_ENTRIES]);
+                             dwc_record_entry entries[DWC_CALIBRATION_LOOPS]);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Roofline with the constants of a typical server core of the last ten years. */
+/* Roofline with the constants of a typical server core of the last ten years, at the pace of this one. */
 #include "core/cost.h"
 
 /* float32 operations per second and core, rounded down from what such cores sustain at about 3 GHz. */
@@ -41,23 +41,24 @@ bool dwci_cost_from_memory(const dwci_case *c) {
 }
 
 /* Bytes per second of one core at a footprint, and of all of them together. */
-static double bandwidth(const dwc_machine *machine, double bytes, int threads) {
+static double bandwidth(const dwci_case *c, double bytes, int threads) {
+    const dwc_machine *machine = c->machine;
     double l3 = machine->l3_bytes ? dwci_last_cache(machine) : 16e6;
     double l2 = machine->l2_bytes ? (double)machine->l2_bytes : 1e6;
     if (bytes / threads < l2)
-        return 90e9 * threads;
+        return 90e9 / c->pace.near * threads;
     if (bytes < l3)
-        return 50e9 * threads;
-    return threads == 1 ? 20e9 : 20e9 * (1 + 0.5 * (threads - 1));
+        return 50e9 / c->pace.far * threads;
+    return 20e9 / c->pace.memory * (1 + 0.5 * (threads - 1));
 }
 
 double dwci_cost_roofline(const dwci_case *c, double efficiency, int threads) {
     const dwc_geometry *g = &c->geometry;
-    double peak = typical_peak[c->machine->isa] * (c->problem.dtype == DWC_F64 ? 0.5 : 1);
+    double peak = typical_peak[c->machine->isa] / c->pace.arithmetic * (c->problem.dtype == DWC_F64 ? 0.5 : 1);
     double bytes = (double)g->element_bytes *
                    ((double)g->input_elements + (double)g->filter_elements + (double)g->output_elements);
     double arithmetic = 2 * g->inbounds_taps / (peak * efficiency * threads);
-    double memory = bytes / bandwidth(c->machine, bytes, threads);
+    double memory = bytes / bandwidth(c, bytes, threads);
     if (threads == 1)
         return arithmetic + memory;
     return (arithmetic > memory ? arithmetic : memory) + 1e-9 * THREAD_START_NS;

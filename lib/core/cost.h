@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The first cost model: a roofline with typical constants of the instruction set, not measured on this machine. */
+/* The first cost model: a roofline with typical constants of the instruction set. */
 #ifndef DWC_CORE_COST_H
 #define DWC_CORE_COST_H
 

@@ -445,7 +445,7 @@ def tuning():
     ours = [line for line in result.stderr.splitlines() if line.startswith("dwconv")]
     check("tune: a bad problem is one line", result.returncode == 2 and len(ours) == 1, seen(result))
     process = start_ranks(2, "tune", *problems, "--wisdom", "x.jsonl", "--effort", "exhaustive", "--threads", 1)
-    while process.poll() is None and not glob.glob("x.jsonl.*.journal"):
+    while process.poll() is None and not any("f32:" in open(path).read() for path in glob.glob("x.jsonl.*.journal")):
         time.sleep(0.01)
     process.send_signal(signal.SIGUSR1)
     result = end_ranks(process, tune)

@@ -189,13 +189,14 @@ def signals():
     rows = rows_of(succeeds("--resume", "tune", *problems, *ONE, "--json", "--resume", "--wisdom", path))
     sources = [row["source"] for row in rows]
     check("--resume races the rest only", sources == ["record"] * done + ["measured"] * (30 - done), sources)
-    process = start("tune", "f32:nhwc:n1:224x224x128:k7x7", *ONE, "--effort", "patient", "--wisdom", "k.jsonl")
+    succeeds("calibrated", "tune", SMALL, *ONE, "--wisdom", "k.jsonl")  # which nothing stops
+    process = start("tune", "f32:nhwc:n1:224x224x128:k7x7", *ONE, "--effort", "patient", "--resume", "--wisdom", "k.jsonl")
     time.sleep(0.6)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     check("a race ends in the middle", process.returncode == 75 and out == b"" and b"0 of 1" in err, (out, err))
     # An execution takes seconds: the first signal is honoured after one, the second at once.
-    process = start("tune", "f32:nhwc:n1:224x224x512:k31x31", *ONE, "--effort", "exhaustive", "--wisdom", "k.jsonl")
+    process = start("tune", "f32:nhwc:n1:224x224x512:k31x31", *ONE, "--effort", "exhaustive", "--resume", "--wisdom", "k.jsonl")
     time.sleep(2)
     process.send_signal(signal.SIGTERM)
     time.sleep(0.02)
