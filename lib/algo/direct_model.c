@@ -9,18 +9,21 @@
  * Strips: the constants are a fit on an Intel server core of 2024 (3.7 GHz, 48 KiB and 2 MiB of cache), AVX-512 and
  * AVX2, 68 real and 189 random cases, up to 20 candidates each, the worst of four buffer offsets. There the
  * choice takes 1.04 times as long as the best candidate (geometric mean; 95 % of the layers 1.17, the worst 1.6), with
- * AVX2 1.10 (worst 2.1); from memory, 63 layers, 1.03 (1.2). The others: AMD Zen 3 (3.4 GHz, 32 KiB and 512 KiB of
- * cache). */
+ * AVX2 1.10 (worst 2.1); from memory, 63 layers, 1.03 (1.2). Tiles: the same core, 90 random cases in its caches, 1.055
+ * (95 % 1.22), 50 others 1.04 (worst 1.25); from memory: AMD Zen 3 (3.4 GHz, 32 KiB and 512 KiB of cache). */
 #include "algo/direct.h"
 #include "core/cost.h"
 
 #include <math.h>
 
-static const double INSTRUCTION_NS = 0.133, L2_LINE_NS = 0.2, L3_LINE_NS = 0.36;
+/* Tiles: instructions, lines; by how much a line of input takes longer for each time that it is pushed out; a line of
+ * filter. */
+static const double INSTRUCTION_NS = 0.133, L2_LINE_NS = 0.1, L3_LINE_NS = 0.1, CROWDED = 0.3, FILTER_LINE_NS = 0.05;
 /* A line of outputs that is pushed out before it is written; multiplier 1 has this in the terms fitted to it. */
-static const double PUSHED_LINE_NS = 2.1;
+static const double PUSHED_LINE_NS = 0.5, STRIP_PUSHED_LINE_NS = 2.1;
+enum { MOST_CROWDED = 4 }; /* of what crowding.in counts */
 /* A vector copied to a stage; by how much longer it takes in all with phases of columns, whose pixels lie apart. */
-static const double COPY_VECTOR_NS = 0.37, STRIP_COPY_VECTOR_NS = 0.67, STRIP_COPY_FAR_NS = 1.6, SCATTERED = 1.3;
+static const double COPY_VECTOR_NS = 1, STRIP_COPY_VECTOR_NS = 0.67, STRIP_COPY_FAR_NS = 1.6, SCATTERED = 1.3;
 /* From memory: a line; a line of more streams than the core follows, for each of them; a line staged. */
 static const double MEMORY_LINE_NS = 2, STREAM_LINE_NS = 0.1, STAGED_LINE_NS = 2.15, STRIP_STAGED_LINE_NS = 4.5;
 enum { STREAMS = 16 };
@@ -234,7 +237,7 @@ static double inside(const dwci_case *c) {
 /* Instructions of one visit of a tile that is no strip, a mean over the image. */
 static double instructions(const dwci_case *c, const tiling *t) {
     const double taps = (double)c->problem.kh * (double)c->problem.kw, outputs = t->mean_rows * t->mean_columns;
-    const double overhead = 25 + 3 * t->in_rows + 4 * t->mean_rows;
+    const double overhead = 10 + 2 * t->in_rows + 4 * t->mean_rows;
     return (outputs * taps + t->in_rows * t->in_columns + t->mean_rows * taps) * inside(c) + overhead;
 }
 
@@ -290,11 +293,12 @@ static double strip_ns(const dwci_case *c, const tiling *t, const traffic *lines
     const bool half = dwci_lanes(c) * (int64_t)c->geometry.element_bytes < LINE; /* the next vector wants the rest */
     double memory = 0;
     if (!in_l1)
-        memory += c->pace.near * ((lines->in + 2 * lines->out) * (NEAR_NS + NEAR_HIGH_NS * high) +
-                                  (lines->in + lines->out) * CROWDED_NS * (half ? HALF : 1) * fmin(lines->crowded, 4));
+        memory += c->pace.near *
+                  ((lines->in + 2 * lines->out) * (NEAR_NS + NEAR_HIGH_NS * high) +
+                   (lines->in + lines->out) * CROWDED_NS * (half ? HALF : 1) * fmin(lines->crowded, MOST_CROWDED));
     /* Narrow and low ones are what the prefetchers follow. */
     memory += c->pace.far * far * lines->fresh * (FAR_NS + FAR_WIDE_NS * (t->mean_columns - 1) + FAR_HIGH_NS * high);
-    return norm(arithmetic, memory, 3.4) + (in_l1 ? 0 : c->pace.near * lines->pushed * PUSHED_LINE_NS);
+    return norm(arithmetic, memory, 3.4) + (in_l1 ? 0 : c->pace.near * lines->pushed * STRIP_PUSHED_LINE_NS);
 }
 
 /* Nanoseconds of the tensors of one image from and to memory, in strips: few streams at once are what the prefetchers
@@ -368,14 +372,15 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
         ns = visits * instructions(c, &t) * INSTRUCTION_NS * c->pace.arithmetic;
         if (footprint > l1)
             ns += visits * c->pace.near *
-                  ((lines.in * (1 + 2 * crowded.in) + lines.out) * L2_LINE_NS + lines.pushed * PUSHED_LINE_NS);
+                  ((lines.in * (1 + CROWDED * fmin(crowded.in, MOST_CROWDED)) + lines.out) * L2_LINE_NS +
+                   lines.pushed * PUSHED_LINE_NS);
         if (footprint > l2 && !memory)
             ns += visits * (lines.fresh - lines.out) * L3_LINE_NS * c->pace.far;
         /* Each tile takes all filters of a block again. */
         const double taps = (double)p->kh * (double)p->kw,
                      filter = taps * (double)lanes * (double)dwci_accumulator_bytes(c); /* of a vector */
         if (filter * (double)t.vectors > l2 / 2)
-            ns += visits * filter / LINE * L3_LINE_NS * c->pace.far;
+            ns += visits * filter / LINE * FILTER_LINE_NS * c->pace.far;
     }
     if (t.staged) {
         const double vector_ns = !strip ? COPY_VECTOR_NS : memory ? STRIP_COPY_FAR_NS : STRIP_COPY_VECTOR_NS;
@@ -392,8 +397,9 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
               (t.staged ? (strip ? STRIP_STAGED_LINE_NS : STAGED_LINE_NS)
                         : MEMORY_LINE_NS + STREAM_LINE_NS * fmax(0, streams - STREAMS));
     /* By how much tiles take longer than the sum; all candidates of a case are of one family of kernels. */
-    static const double TALL = 1.15, ANY = 1.4, ANY_MULTIPLIED = 1.75;
-    const double family = strip ? 1 : kernel->kw > 0 ? TALL : p->m == 1 ? ANY : ANY_MULTIPLIED;
+    static const double TALL = 1.1, TALL_MULTIPLIED = 1.38, ANY = 2, ANY_MULTIPLIED = 2.6;
+    const double tall = p->m == 1 ? TALL : TALL_MULTIPLIED, any = p->m == 1 ? ANY : ANY_MULTIPLIED;
+    const double family = strip ? 1 : kernel->kw > 0 ? tall : any;
     return ns * family * manners(c, params, &t, strip, memory);
 }
 
