@@ -3,7 +3,7 @@
 """The report of algorithms.sh: rows of dwconv bench -> algorithms.md.
 
     algorithms.py ROWS FOLDER      ROWS: folder with layers-DTYPE-LAYOUT.csv, grid-DTYPE-LAYOUT.csv, info.json, and
-                                   perhaps sgemm.csv and torch.csv (see gemm/)
+                                   perhaps sgemm.csv and torch.csv (see gemm/) and forms.csv (winograd/)
 """
 
 import csv
@@ -138,6 +138,29 @@ def counts():
     yield ""
 
 
+def forms(path):
+    """What forms of minimal filtering for 3x3 reach in their plainest loops, see winograd/forms.c."""
+    if not path.exists():
+        return
+    times = {}
+    for line in path.read_text().split():
+        height, channels, multiplier, form, nanoseconds, _ = line.split(",")
+        times.setdefault((height, channels, multiplier), {})[form.replace(";", ",")] = float(nanoseconds)
+    names = [name for name in next(iter(times.values())) if name != "direct"]
+    yield ("Measured for 3x3 in the plainest loops of each form (`scripts/winograd/forms.c`), direct's included, without "
+           "the edges that cost the forms more: time of these direct loops by that of the form, f32. Even so the "
+           "two-dimensional forms gain only where M is large and the outputs leave the first cache, and little there: they "
+           "are not among the candidates.")
+    yield ""
+    yield f"| image | M | direct, ns a vector | {' | '.join(names)} |"
+    yield "|---|---|---|" + "---|" * len(names)
+    for (height, channels, multiplier), of in times.items():
+        cells = [f"{height}x{height}x{channels}", multiplier, f"{of['direct']:.2f}",
+                 *(f"{of['direct'] / of[name]:.2f}" for name in names)]
+        yield "| " + " | ".join(cells) + " |"
+    yield ""
+
+
 def numbers(path):
     """Rows of numbers; none if there is no such file."""
     return [list(map(float, line.split(","))) for line in path.read_text().split()] if path.exists() else []
@@ -214,6 +237,7 @@ def report(rows, info, source):
         yield ""
     yield from products(source, rows["grid"]["f32 nchw"])
     yield from counts()
+    yield from forms(source / "forms.csv")
     yield "## Every layer, f32 nhwc"
     yield ""
     yield "| network | layer | image | taps | stride | dilation | direct, us | of its limit | winograd | im2col_gemm |"

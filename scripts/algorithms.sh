@@ -41,6 +41,15 @@ for dtype in f32 f64; do
 done
 { "${CC:-cc}" -O2 scripts/gemm/sgemm_rate.c -o "$rows/sgemm_rate" -lopenblas &&
     "$rows/sgemm_rate" "${sgemm[@]}" >"$rows/sgemm.csv"; } || rm -f "$rows/sgemm.csv"
+forms=()
+for image in '8 16' '28 16' '28 64' '12 32'; do
+    for multiplier in 1 2 8 32; do
+        read -r -a shape <<<"$image $multiplier"
+        forms+=("${shape[@]}")
+    done
+done
+{ "${CC:-cc}" -O2 -march=native -mprefer-vector-width=512 -ffp-contract=fast -Wno-psabi scripts/winograd/forms.c \
+    -o "$rows/forms" -lm && "$rows/forms" "${forms[@]}" >"$rows/forms.csv"; } || rm -f "$rows/forms.csv"
 "$python" -B scripts/gemm/torch_times.py "${torch[@]}" >"$rows/torch.csv" || rm -f "$rows/torch.csv"
 "$dwconv" info --json > "$rows/info.json"
 "$python" scripts/algorithms.py "$rows" "$folder"
