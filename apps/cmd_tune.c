@@ -209,26 +209,27 @@ static int tune_layer(tune_run *run, const layer *l, cli_failure *failure) {
     return print_result(run, l, &result, failure);
 }
 
-/* What the cost model wants to know of this kind of machine, while nothing else runs. Not where much of the time would
- * go to it. */
-static int calibrate(tune_run *run, cli_failure *failure) {
+/* What the cost model wants to know of this kind of machine, by one rank while nothing else runs; the others find it in
+ * that one's journal. Not where much of the time would go to it. Races do without it. */
+static void calibrate(tune_run *run, const cli_failure *failure) {
     enum { LEAST_BUDGET_S = 10 };
     dwc_calibration known;
     dwc_error error;
-    if (team_worker() != 0 || (options.budget > 0 && options.budget < LEAST_BUDGET_S) ||
+    if (team_worker() != 0 || stop_wanted || (options.budget > 0 && options.budget < LEAST_BUDGET_S) ||
         (options.resume && dwc_expert_calibration_find(run->context, run->wisdom.wisdom, &known, &error) == DWC_OK))
-        return EXIT_DONE;
+        return;
     const dwc_status status = dwc_calibrate(run->context, run->wisdom.wisdom, &error);
     if (status == DWC_FILE_ERROR)
         wisdom_say_lost(&run->wisdom, &error, failure);
     else if (status)
-        return fail_library(failure, "calibration", &error);
-    return EXIT_DONE;
+        cli_warn(failure, "calibration: %s", error.message);
 }
 
 static int tune_layers(tune_run *run, cli_failure *failure) {
     calibrate(run, failure);
     int code = team_agree(failure);
+    if (team_worker() > 0 && run->wisdom.kept)
+        dwc_wisdom_load(run->wisdom.wisdom, run->wisdom.path, NULL, NULL);
     if (team_rank() == 0)
         progress_start(&run->bar, "problems", run->layers.count, 0);
     run->index = team_worker() < 0 ? run->layers.count : team_worker();

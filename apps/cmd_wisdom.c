@@ -162,7 +162,7 @@ static int compare(const dwc_wisdom *from, const dwc_wisdom *to, const char *pat
         if (status == DWC_NO_RECORD && !record_is_calibration(&record)) {
             print_only(&record, path);
             ++*found;
-        } else if (status == DWC_OK && changes && !record_is_calibration(&record)) {
+        } else if (status == DWC_OK && changes) {
             *found += print_change(&record, &other);
         }
         dwc_expert_record_free(&other);

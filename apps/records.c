@@ -89,10 +89,10 @@ void record_print_header(void) {
 }
 
 static void print_calibration(const dwc_record *r) {
-    printf("%-114s %-20s", r->key, r->date);
+    printf("%s of %s, %s, %s:", r->key, r->machine, r->host, r->date);
     for (int i = 0; i < r->count; i++)
         printf("%s %s %.3g ns", i ? "," : "", r->entries[i].algo, 1e9 * r->entries[i].min_s);
-    printf("; %s, %s\n", r->host, r->machine);
+    printf("\n");
 }
 
 void record_print_row(const dwc_record *r) {

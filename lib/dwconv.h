@@ -198,8 +198,8 @@ typedef struct dwc_allocator {
 /* ---- wisdom: what tuning found ----------------------------------------------------------------------------------- */
 
 /* A set of tuning records: for a problem on a machine the algorithm and parameters that won a race (dwconv_tune.h runs
- * them), with the times of the others. Contexts use one to plan. All functions may be called from several threads at
- * the same time, also while plans are made. Its memory is the C library's.
+ * them), with the times of the others; and calibrations of machines. Contexts use one to plan. All functions may be
+ * called from several threads at the same time, also while plans are made. Its memory is the C library's.
  *
  * Its file has one record a line, as JSON, sorted; lines can be sorted, copied and joined by hand. Every program that
  * adds records appends them to a journal of its own beside it, FILE.HOST.PROCESS.RANDOM.journal, one write a record, so
@@ -256,7 +256,7 @@ typedef struct dwc_context_options {
     dwc_log_fn log;          /* NULL: silent */
     void *log_user;
     unsigned log_topics;
-    const dwc_wisdom *wisdom; /* tuning records for its plans; NULL: none */
+    const dwc_wisdom *wisdom; /* tuning records and a calibration for its plans; NULL: none */
     const char *topology; /* hwloc synthetic description in place of this machine's, for tests; NULL: this machine */
     int bind;             /* 1: while a plan runs on several threads, thread i stays on the i-th of the cores that the
                              process may run on (then the first again), found by hwloc; only where neither another

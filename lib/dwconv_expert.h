@@ -122,7 +122,8 @@ enum {
     DWC_CALIBRATION_MULTIPLY_ADD, /* float32 vectors in registers: seconds of a vector */
     DWC_CALIBRATION_SECOND_CACHE, /* a line read and a line written, from and to the second cache: seconds of both, */
     DWC_CALIBRATION_LAST_CACHE,   /* the last cache, where it is much larger, */
-    DWC_CALIBRATION_MEMORY,       /* and memory, past the caches where that is faster */
+    DWC_CALIBRATION_MEMORY,       /* and memory, past the caches where that is faster; not measured where the last cache
+                                     is larger than 128 MiB */
     DWC_CALIBRATION_LOOPS
 };
 

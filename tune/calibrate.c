@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum { LEAST_SAMPLES = 3, MOST_BYTES = 256 << 20 };
-static const double LOOP_SECONDS = 0.05; /* at most, or LEAST_SAMPLES */
+static const double LOOP_SECONDS = 0.05; /* and LEAST_SAMPLES */
 
 static double multiply_add(const dwc_context *context) {
     const double lanes = dwc_expert_vector_bytes(context) / (double)sizeof(float), end = dwct_seconds() + LOOP_SECONDS;
@@ -41,7 +41,8 @@ static dwc_status measure(const dwc_context *context, dwc_calibration *c, dwc_er
     c->seconds[DWC_CALIBRATION_SECOND_CACHE] = stream(context, buffer, second / 2, 0);
     if (last >= 8 * second)
         c->seconds[DWC_CALIBRATION_LAST_CACHE] = stream(context, buffer, 4 * second, 0);
-    c->seconds[DWC_CALIBRATION_MEMORY] = fmin(stream(context, buffer, most, 0), stream(context, buffer, most, 1));
+    if (most >= 2 * last)
+        c->seconds[DWC_CALIBRATION_MEMORY] = fmin(stream(context, buffer, most, 0), stream(context, buffer, most, 1));
     dwc_release(context, buffer);
     return DWC_OK;
 }

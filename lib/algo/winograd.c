@@ -180,8 +180,9 @@ static double cost(const dwci_case *c, const dwci_params *params) {
     const double arithmetic = c->pace.arithmetic;
     double ns = rows * read * (arithmetic * 2 * pairs * (pairs + 1) * FORWARD_NS + lines * m * line_ns);
     ns += arithmetic * multiples * elements * tap_rows(c) * tile_segments(c, k, &s, tiles) * permuted * product_ns;
-    ns += multiples * rows * tiles *
-          (arithmetic * elements * (SUM_NS + crowded * CROWDED_SUM_NS) + lines * m * (line_ns + page_ns));
+    ns +=
+        multiples * rows * tiles *
+        (arithmetic * elements * (SUM_NS + crowded * CROWDED_SUM_NS) + lines * m * (line_ns + c->pace.near * page_ns));
     ns += arithmetic * bands * (double)parts * (1 + multiples) * (elements + 2) * CALL_NS;
     ns *= (double)phases * (double)p->n * (double)dwci_vectors(p->c, dwci_lanes(c));
     if (dwci_cost_from_memory(c))

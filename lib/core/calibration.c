@@ -51,7 +51,8 @@ bool dwci_calibration_find(const dwc_context *context, const dwc_wisdom *wisdom,
     *calibration = (dwc_calibration){{0}};
     dwci_consult_machine(&context->machine, machine);
     return dwci_wisdom_find(wisdom, DWC_CALIBRATION_KEY, machine, read_calibration, calibration) &&
-           calibration->seconds[DWC_CALIBRATION_MULTIPLY_ADD] > 0;
+           calibration->seconds[DWC_CALIBRATION_MULTIPLY_ADD] > 0 &&
+           calibration->seconds[DWC_CALIBRATION_SECOND_CACHE] > 0;
 }
 
 /* How many times as long as on that core. Differences within EQUAL are noise, or less than the models are wrong by. */
@@ -66,12 +67,12 @@ dwci_pace dwci_calibration_pace(const dwc_context *context) {
     dwc_calibration c;
     if (!context->wisdom || !dwci_calibration_find(context, context->wisdom, &c))
         return pace;
+    const bool far = c.seconds[DWC_CALIBRATION_LAST_CACHE] > 0, memory = c.seconds[DWC_CALIBRATION_MEMORY] > 0;
     pace.arithmetic = pace_of(&c, DWC_CALIBRATION_MULTIPLY_ADD);
-    pace.memory = c.seconds[DWC_CALIBRATION_MEMORY] > 0 ? pace_of(&c, DWC_CALIBRATION_MEMORY) : pace.arithmetic;
-    pace.near =
-        c.seconds[DWC_CALIBRATION_SECOND_CACHE] > 0 ? pace_of(&c, DWC_CALIBRATION_SECOND_CACHE) : pace.arithmetic;
-    /* A last cache that is hardly larger than the second one, or none, is not measured. */
-    pace.far = c.seconds[DWC_CALIBRATION_LAST_CACHE] > 0 ? pace_of(&c, DWC_CALIBRATION_LAST_CACHE)
-                                                         : sqrt(pace.near * pace.memory);
+    pace.near = pace_of(&c, DWC_CALIBRATION_SECOND_CACHE);
+    pace.far = pace_of(&c, far ? DWC_CALIBRATION_LAST_CACHE : DWC_CALIBRATION_SECOND_CACHE);
+    pace.memory = memory ? pace_of(&c, DWC_CALIBRATION_MEMORY) : pace.far;
+    if (!far)
+        pace.far = sqrt(pace.near * pace.memory);
     return pace;
 }

@@ -23,7 +23,12 @@ typedef int ivec __attribute__((vector_size(4 * LANES)));
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 64")
-#define PIN(v) __asm__("" : "+x"(v)) /* a value in a register, loaded once */
+/* A value in a register, loaded once. */
+#ifdef __AVX512F__
+#define PIN(v) __asm__("" : "+v"(v))
+#else
+#define PIN(v) __asm__("" : "+x"(v))
+#endif
 
 /* [height+2][height+2][channels] -> [height][height][channels][multiplier]; filter: [channels/LANES][multiplier] times
  * what a form takes. */

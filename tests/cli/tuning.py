@@ -21,6 +21,12 @@ def records(path):
     return {record["key"]: record for record in lines if ":" in record.get("key", "")}
 
 
+def calibrated(path):
+    """When the machine's calibration was made; None: there is none."""
+    lines = [json.loads(line) for line in pathlib.Path(path).read_text().splitlines()]
+    return next((line["date"] for line in lines if line.get("key") == "calibration"), None)
+
+
 def only(path):
     found = records(path)
     check(f"{path} has one record", len(found) == 1, found.keys())
@@ -57,18 +63,20 @@ def tune_and_use():
 
 
 def resume_and_budget():
-    date = only("a.jsonl")["date"]
+    date, before = only("a.jsonl")["date"], calibrated("a.jsonl")
     time.sleep(1.1)
     result = succeeds("--resume", "tune", SMALL, "--threads", 1, "--resume", "--json", "--wisdom", "a.jsonl")
     check("what is finished is not raced again", json.loads(result.stdout)["source"] == "record"
           and only("a.jsonl")["date"] == date, result.stdout)
+    check("nor the machine calibrated again", before and calibrated("a.jsonl") == before, (before, calibrated("a.jsonl")))
     succeeds("without --resume", "tune", SMALL, "--threads", 1, "--wisdom", "a.jsonl")
-    check("it is", only("a.jsonl")["date"] > date)
+    check("it is", only("a.jsonl")["date"] > date and calibrated("a.jsonl") > before)
     problems = [f"f32:nhwc:n1:40x40x{8 * i}:k5x5" for i in range(1, 21)]
     result = succeeds("a budget", "tune", *problems, "--budget", 0.001, "--threads", 1, "--json", "--wisdom", "b.jsonl")
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     check("every problem is answered", [r["problem"].split(":s1")[0] for r in rows] == problems
           and all(r["algo"] and r["source"] in ("model", "measured") for r in rows), rows)
+    check("none of it goes to a calibration", calibrated("b.jsonl") is None)
 
 
 def stop():

@@ -104,8 +104,7 @@ static void test_all_slower(void **state) {
         for (int cache = DWC_CACHE_WARM; cache <= DWC_CACHE_COLD; cache++) {
             const double before = seconds_of(&plain, rows[i].problem, rows[i].algo, (dwc_cache)cache);
             const double after = seconds_of(&slower, rows[i].problem, rows[i].algo, (dwc_cache)cache);
-            const double least = strstr(rows[i].algo, "winograd") ? 7.5 : 7.99; /* its pages cost the same */
-            if (!(after > least * before && after < 8.01 * before))
+            if (!(after > 7.99 * before && after < 8.01 * before))
                 fail_msg("%s %s: %g s, slower %g s", rows[i].algo, rows[i].problem, before, after);
             assert_true(seconds_of(&same, rows[i].problem, rows[i].algo, (dwc_cache)cache) == before);
         }
@@ -115,7 +114,7 @@ static void test_all_slower(void **state) {
 /* What is slower in one respect takes longer where that counts, and only there. */
 static void test_one_slower(void **state) {
     (void)state;
-    static const char image[] = "f32:nhwc:n1:28x28x64:k3x3", large[] = "f32:nhwc:n1:300x300x64:k3x3";
+    static const char image[] = "f32:nhwc:n1:20x20x64:k3x3", large[] = "f32:nhwc:n1:300x300x64:k3x3";
     machine plain = open_machine(DWC_ISA_BASELINE);
     const double warm = seconds_of(&plain, image, "direct", DWC_CACHE_WARM);
     const double far = seconds_of(&plain, large, "direct", DWC_CACHE_WARM);
