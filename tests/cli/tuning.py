@@ -76,7 +76,8 @@ def resume_and_budget():
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     check("every problem is answered", [r["problem"].split(":s1")[0] for r in rows] == problems
           and all(r["algo"] and r["source"] in ("model", "measured") for r in rows), rows)
-    check("none of it goes to a calibration", calibrated("b.jsonl") is None)
+    succeeds("a small budget", "tune", SMALL, "--budget", 5, "--threads", 1, "--wisdom", "small.jsonl")
+    check("none of it goes to a calibration", calibrated("small.jsonl") is None and only("small.jsonl"))
 
 
 def stop():
