@@ -218,7 +218,8 @@ DWC_API dwc_status dwc_mpi_plan_execute_root(const dwc_mpi_plan *plan, int root,
  * with each rank's own context. All ranks get all results, and in their wisdom, which may not be NULL, all records.
  * problems, plan and options are the same on all ranks, their callbacks and pointers excepted. results has `count`
  * elements. Errors: as dwc_tune, of the first rank that failed with one of its problems; the results of these have no
- * algo, and wisdom has the records of the others all the same. Not for use while anything else runs on the nodes. */
+ * algo, and wisdom has the records of the others all the same. It does not calibrate: let one rank do that before and
+ * give its wisdom to all. Not for use while anything else runs on the nodes. */
 DWC_API dwc_status dwc_mpi_tune(dwc_mpi_context *context, dwc_wisdom *wisdom, const dwc_problem *problems, int count,
                                 const dwc_plan_options *plan, const dwc_tune_options *options, dwc_tune_result *results,
                                 dwc_error *error);
