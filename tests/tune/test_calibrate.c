@@ -1,37 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dwc_calibrate: what it records, and that the cost models follow it, on this kind of machine only. No time is judged.
  */
+#include "bench.h"
 #include "dwconv_expert.h"
 #include "dwconv_tune.h"
-#include "harness.h"
 
 #include <string.h>
 
-typedef struct machine {
-    dwc_wisdom *wisdom;
-    dwc_context *context;
-} machine;
-
-static machine open_machine(dwc_isa isa) {
-    machine m;
-    dwc_context_options options;
-    dwc_context_options_init(&options);
-    assert_int_equal(dwc_wisdom_create(&m.wisdom, NULL), DWC_OK);
-    options.threads = 1;
-    options.wisdom = m.wisdom;
-    options.max_isa = isa;
-    assert_int_equal(dwc_context_create(&options, &m.context, NULL), DWC_OK);
-    return m;
-}
-
-static void close_machine(machine *m) {
-    dwc_context_destroy(m->context);
-    dwc_wisdom_destroy(m->wisdom);
-}
-
 static void test_measured(void **state) {
     (void)state;
-    machine m = open_machine(DWC_ISA_BEST);
+    bench m = open_bench_with(DWC_ISA_BEST);
     dwc_calibration c;
     dwc_error error;
     assert_int_equal(dwc_expert_calibration_find(m.context, m.wisdom, &c, &error), DWC_NO_RECORD);
@@ -46,11 +24,11 @@ static void test_measured(void **state) {
     assert_int_equal(dwc_calibrate(m.context, NULL, &error), DWC_INVALID_ARGUMENT);
     assert_int_equal(dwc_calibrate(NULL, m.wisdom, &error), DWC_INVALID_ARGUMENT);
     assert_int_equal(dwc_expert_calibration_find(m.context, NULL, &c, &error), DWC_INVALID_ARGUMENT);
-    close_machine(&m);
+    close_bench(&m);
 }
 
 /* Records a calibration of the machine of `of`, this one unless given, in m's wisdom. */
-static void add(const machine *m, const machine *of, const dwc_calibration *c, int revision) {
+static void add(const bench *m, const bench *of, const dwc_calibration *c, int revision) {
     dwc_record_entry entries[DWC_CALIBRATION_LOOPS];
     dwc_record record;
     dwc_error error;
@@ -61,9 +39,9 @@ static void add(const machine *m, const machine *of, const dwc_calibration *c, i
 }
 
 /* The model's seconds. */
-static double seconds_of(const machine *m, const char *text, const char *algo, dwc_cache cache) {
+static double seconds_of(const bench *m, const char *text, const char *algo, dwc_cache cache) {
     const dwc_problem problem = dwt_problem(text);
-    const dwc_plan_options options = {.algo = algo, .params = NULL, .cache = cache};
+    const dwc_plan_options options = {.algo = algo, .cache = cache};
     dwc_plan_info info;
     dwc_plan *plan;
     dwc_error error;
@@ -96,8 +74,8 @@ static void test_all_slower(void **state) {
         {"winograd", "f32:nhwc:n1:200x200x64:k5x5"},
         {"winograd_transposed", "f32:nchw:n1:28x28x64:k5x5"},
     };
-    machine plain = open_machine(DWC_ISA_BASELINE), same = open_machine(DWC_ISA_BASELINE),
-            slower = open_machine(DWC_ISA_BASELINE);
+    bench plain = open_bench_with(DWC_ISA_BASELINE), same = open_bench_with(DWC_ISA_BASELINE),
+          slower = open_bench_with(DWC_ISA_BASELINE);
     add(&same, NULL, &usual, DWC_CALIBRATION_REVISION);
     add(&slower, NULL, &slow, DWC_CALIBRATION_REVISION);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -108,19 +86,19 @@ static void test_all_slower(void **state) {
                 fail_msg("%s %s: %g s, slower %g s", rows[i].algo, rows[i].problem, before, after);
             assert_true(seconds_of(&same, rows[i].problem, rows[i].algo, (dwc_cache)cache) == before);
         }
-    close_machine(&plain), close_machine(&same), close_machine(&slower);
+    close_bench(&plain), close_bench(&same), close_bench(&slower);
 }
 
 /* What is slower in one respect takes longer where that counts, and only there. */
 static void test_one_slower(void **state) {
     (void)state;
     static const char image[] = "f32:nhwc:n1:20x20x64:k3x3", large[] = "f32:nhwc:n1:300x300x64:k3x3";
-    machine plain = open_machine(DWC_ISA_BASELINE);
+    bench plain = open_bench_with(DWC_ISA_BASELINE);
     const double warm = seconds_of(&plain, image, "direct", DWC_CACHE_WARM);
     const double far = seconds_of(&plain, large, "direct", DWC_CACHE_WARM);
     const double cold = seconds_of(&plain, image, "direct", DWC_CACHE_COLD);
     for (int i = 0; i < DWC_CALIBRATION_LOOPS; i++) {
-        machine m = open_machine(DWC_ISA_BASELINE);
+        bench m = open_bench_with(DWC_ISA_BASELINE);
         dwc_calibration c = usual;
         c.seconds[i] = 1e-6;
         add(&m, NULL, &c, DWC_CALIBRATION_REVISION);
@@ -129,28 +107,28 @@ static void test_one_slower(void **state) {
                          : seconds_of(&m, image, "direct", DWC_CACHE_WARM) == warm);
         assert_true((seconds_of(&m, large, "direct", DWC_CACHE_WARM) > 1.05 * far) == (i != DWC_CALIBRATION_MEMORY));
         assert_true(i != DWC_CALIBRATION_MEMORY || seconds_of(&m, image, "direct", DWC_CACHE_COLD) > 1.05 * cold);
-        close_machine(&m);
+        close_bench(&m);
     }
-    close_machine(&plain);
+    close_bench(&plain);
 }
 
 /* Another instruction set is another kind of machine, other loops are another measure. */
 static void test_not_of_this_machine(void **state) {
     (void)state;
     static const char text[] = "f32:nhwc:n1:28x28x64:k3x3";
-    machine best = open_machine(DWC_ISA_BEST), plain = open_machine(DWC_ISA_BASELINE);
+    bench best = open_bench_with(DWC_ISA_BEST), plain = open_bench_with(DWC_ISA_BASELINE);
     dwc_calibration c;
     const double before = seconds_of(&best, text, "direct", DWC_CACHE_WARM);
     add(&best, NULL, &slow, DWC_CALIBRATION_REVISION + 1);
     assert_int_equal(dwc_expert_calibration_find(best.context, best.wisdom, &c, NULL), DWC_NO_RECORD);
     assert_true(seconds_of(&best, text, "direct", DWC_CACHE_WARM) == before);
     if (dwc_context_machine(best.context)->isa != DWC_ISA_BASELINE) {
-        machine other = open_machine(DWC_ISA_BEST);
+        bench other = open_bench_with(DWC_ISA_BEST);
         add(&other, &plain, &slow, DWC_CALIBRATION_REVISION);
         assert_true(seconds_of(&other, text, "direct", DWC_CACHE_WARM) == before);
-        close_machine(&other);
+        close_bench(&other);
     }
-    close_machine(&best), close_machine(&plain);
+    close_bench(&best), close_bench(&plain);
 }
 
 int main(void) {

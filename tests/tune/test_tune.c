@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dwc_tune: what it records, plans that follow the records, limits, threads, budgets; wrong candidates are out. No time
  * is judged. */
+#include "bench.h"
 #include "core/plan.h"
 #include "dwconv_expert.h"
 #include "dwconv_tune.h"
@@ -10,30 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef struct bench {
-    dwc_wisdom *wisdom;
-    dwc_context *context;
-} bench;
-
-static bench open_bench_with(dwc_isa isa) {
-    bench b;
-    dwc_context_options options;
-    dwc_context_options_init(&options);
-    assert_int_equal(dwc_wisdom_create(&b.wisdom, NULL), DWC_OK);
-    options.threads = 1;
-    options.wisdom = b.wisdom;
-    options.max_isa = isa;
-    assert_int_equal(dwc_context_create(&options, &b.context, NULL), DWC_OK);
-    return b;
-}
-
 static bench open_bench(void) {
     return open_bench_with(DWC_ISA_BEST);
-}
-
-static void close_bench(bench *b) {
-    dwc_context_destroy(b->context);
-    dwc_wisdom_destroy(b->wisdom);
 }
 
 static dwc_tune_result tune(const bench *b, const char *text, const dwc_plan_options *limits,
