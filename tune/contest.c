@@ -122,7 +122,7 @@ static double least_qualified(const dwct_contest *c) {
 }
 
 static double hopeless(const dwct_contest *c, const dwct_entrant *e) {
-    return e->runner.is_long || c->work.settles ? HOPELESS_LONG : HOPELESS;
+    return e->runner.is_long || c->work.outgrows ? HOPELESS_LONG : HOPELESS;
 }
 
 /* The first execution tells as much about those that take long. */
@@ -182,7 +182,7 @@ static void choose_racing(dwct_contest *c) {
         if (e->qualified && (e->qualified_s <= hopeless(c, e) * best || i == c->search.model_choice))
             c->racing[c->racing_count++] = i;
     }
-    c->offsets = all_long || c->work.settles ? 1 : DWCT_OFFSETS;
+    c->offsets = all_long || c->work.outgrows ? 1 : DWCT_OFFSETS;
 }
 
 /* The fastest of the qualification, or the model's choice if that is nearly as fast. */

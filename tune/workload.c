@@ -74,7 +74,9 @@ static void lay_out(dwct_workload *w, int places) {
     w->copies = w->cold ? 2 * last_cache / (w->read_bytes + w->write_bytes) + 2 : places;
     if (!w->cold && w->copies > MOST_PLACES_BYTES / w->copy_bytes + 1)
         w->copies = MOST_PLACES_BYTES / w->copy_bytes + 1;
-    w->settles = !w->cold && w->read_bytes + w->write_bytes > (machine->l2_bytes ? machine->l2_bytes : 1 << 20);
+    const int64_t l2 = machine->l2_bytes ? machine->l2_bytes : 1 << 20, bytes = w->read_bytes + w->write_bytes;
+    w->settles = !w->cold && bytes > l2 / 2;
+    w->outgrows = !w->cold && bytes > l2;
     if (w->copies > MOST_COPIES_BYTES / w->copy_bytes + 2)
         w->copies = MOST_COPIES_BYTES / w->copy_bytes + 2;
 }

@@ -19,7 +19,9 @@ typedef struct dwct_workload {
     char *memory, *filter, *bias;
     int64_t copy_bytes, copies, next_copy;
     int64_t read_bytes, write_bytes; /* of one execution */
-    int settles;                     /* warm, but larger than the cache of a core: see dwct_settle */
+    int settles;                     /* warm, but more than half of the cache of a core, which does not always keep
+                                        it: see dwct_settle */
+    int outgrows;                    /* warm, but larger than that cache */
 } dwct_workload;
 
 enum { DWCT_PAGE = 4096, DWCT_LINE = 64, DWCT_MISALIGNMENT = 16 };
@@ -56,8 +58,9 @@ void dwct_runner_release(dwct_runner *r, const dwct_workload *w);
 /* Executes on copy 0, to be called before any window. */
 dwc_status dwct_execute_first(const dwct_workload *w, dwct_runner *r, int offset, dwc_error *error);
 
-/* To be called before the first window after others have run. In the last cache it takes several executions until lines
- * lie where they stay, above all after stores past the caches: executes until that gains nothing more. */
+/* To be called before the first window after others have run. With more than half of the second cache it takes several
+ * executions until lines lie where they stay, above all after stores past the caches: executes until that gains nothing
+ * more. */
 void dwct_settle(dwct_workload *w, const dwct_runner *r, int offset);
 
 /* Does a window begin with an execution that is not timed? */
