@@ -47,7 +47,7 @@ static inline int64_t dwci_vectors_before_copy(int64_t copy, int64_t channels, i
     return copy > 0 ? copy * (dwci_vectors(channels, lanes) + 1) - 1 : 0;
 }
 
-/* How many copies are worth their room, where each output channel has an input channel of its own. */
+/* How many copies are worth their room. */
 static inline int64_t dwci_copies(int64_t channels, int64_t lanes, int64_t element_bytes) {
     const int64_t vector_bytes = lanes * element_bytes;
     return channels % lanes == 0 && channels * element_bytes >= DWCI_COPY_PIXEL && vector_bytes > DWCI_COPY_STEP
@@ -214,11 +214,14 @@ typedef struct dwci_direct_kernel {
     dwci_direct_fn run;
 } dwci_direct_kernel;
 
-/* How often the filter is packed. */
+/* How often the filter is packed. With a multiplier only stores gain: not where the vector more that a copy has is one
+ * of few. */
 static inline int64_t dwci_filter_copies(const dwci_direct_kernel *k, int64_t channels, int64_t lanes,
                                          int64_t element_bytes) {
-    return k->rows == DWCI_STRIP && k->channels == DWCI_WHOLE && k->m == 1 ? dwci_copies(channels, lanes, element_bytes)
-                                                                           : 1;
+    const int worth =
+        k->rows == DWCI_STRIP && ((k->channels == DWCI_WHOLE && k->m == 1) ||
+                                  (k->channels == DWCI_MULTIPLIED && channels * element_bytes >= 2 * DWCI_COPY_PIXEL));
+    return worth ? dwci_copies(channels, lanes, element_bytes) : 1;
 }
 
 /* ---- im2col, see im2col.inc ---- */

@@ -106,6 +106,10 @@ static void make_problem(dwt_rng *rng, dwc_dtype dtype, dwc_layout layout, kerne
         if (layout == DWC_NHWC && kernel->rows == DWCI_STRIP && dwt_chance(rng, 1, 3))
             p->c =
                 DWCI_COPY_PIXEL / (int64_t)dwc_dtype_bytes(dtype) + lanes_of(k) * dwt_between(rng, 0, 2); /* copies */
+        if (layout == DWC_NHWC && kernel->m == 0 && dwt_chance(rng, 1, 8)) {
+            p->m = dwt_between(rng, 6, 80);
+            p->c = dwt_between(rng, 1, 20);
+        }
         p->padding = (dwc_padding)dwt_between(rng, DWC_SAME, DWC_EXPLICIT);
         if (p->padding == DWC_EXPLICIT) {
             p->pad_top = dwt_between(rng, 0, 9);
