@@ -3,7 +3,7 @@
 """The report of algorithms.sh: rows of dwconv bench -> algorithms.md.
 
     algorithms.py ROWS FOLDER      ROWS: folder with layers-DTYPE-LAYOUT.csv, grid-DTYPE-LAYOUT.csv, info.json, and
-                                   perhaps sgemm.csv and torch.csv (see gemm/) and forms.csv (winograd/)
+                                   perhaps sgemm.csv and torch.csv (see gemm/)
 """
 
 import csv
@@ -121,7 +121,8 @@ def counts():
     yield ("Operations on vectors (additions, products, multiply-adds) for each output, borders aside, with M outputs of a "
            "channel sharing the forward transform. A depthwise filter has no sum over channels to share the inverse "
            "transform. With up to 16 outputs of a channel F(4,k) along the rows takes the fewest of these, with 32 "
-           "F(4x4,kxk) is within a few per cent of it: `winograd` is along the rows.")
+           "F(4x4,kxk) is within a few per cent of it: `winograd` is along the rows; `winograd_2d`, which takes 3x3 taps, "
+           "in both directions.")
     yield ""
     yield "| taps | direct | form | M = 1 | 4 | 8 | 16 | 32 |"
     yield "|---|---|---|---|---|---|---|---|"
@@ -132,33 +133,28 @@ def counts():
                 yield "| " + " | ".join(cells) + " |"
     yield ""
     yield ("On CPUs whose two vector units that multiply also do the additions (Intel's with AVX-512) a count of 2 is a "
-           "cycle. Direct stays below its count at the borders: it skips taps outside the image in both directions, these "
-           "forms only rows. Elements and sums go through the first cache on top of that, (m + k - 1) / m of each for an "
+           "cycle. Direct stays below its count at the borders: it skips taps outside the image in both directions, `winograd` only "
+           "rows, `winograd_2d` none. Elements and sums go through the first cache on top of that, (m + k - 1) / m of each for an "
            "output along the rows. The points of `winograd` are chosen for small errors, not for products saved.")
     yield ""
 
 
-def forms(path):
-    """What forms of minimal filtering for 3x3 reach in their plainest loops, see winograd/forms.c."""
-    if not path.exists():
-        return
-    times = {}
-    for line in path.read_text().split():
-        height, channels, multiplier, form, nanoseconds, error = line.split(",")
-        if float(error) > 1e-4:
-            sys.exit(f"algorithms: {form} of forms.c: wrong output")
-        times.setdefault((height, channels, multiplier), {})[form.replace(";", ",")] = float(nanoseconds)
-    names = [name for name in next(iter(times.values())) if name != "direct"]
-    yield ("Measured for 3x3 in the plainest loops of each form (`scripts/winograd/forms.c`), direct's included, without "
-           "the edges that cost the forms more: time of these direct loops by that of the form, f32. Best of each: "
-           + ", ".join(f"{name} {max(of['direct'] / of[name] for of in times.values()):.2f}" for name in names) +
-           ". The two-dimensional forms are not among the candidates of `winograd`.")
+def both_directions(grids):
+    """winograd_2d beside winograd, 3x3, NHWC."""
+    some = {name: [entry for entry in entries if "winograd_2d" in entry["of"]] for name, entries in grids.items()}
+    some = {name: entries for name, entries in some.items() if entries}
+    yield "`winograd_2d` beside `winograd`, 3x3, both against `direct` as above; bold where `auto` took the former:"
     yield ""
-    yield f"| image | M | direct, ns a vector | {' | '.join(names)} |"
-    yield "|---|---|---|" + "---|" * len(names)
-    for (height, channels, multiplier), of in times.items():
-        cells = [f"{height}x{height}x{channels}", multiplier, f"{of['direct']:.2f}",
-                 *(f"{of['direct'] / of[name]:.2f}" for name in names)]
+    sizes = dict.fromkeys((entry["size"], entry["multiplier"]) for entries in some.values() for entry in entries)
+    yield f"| image | multiplier | {' | '.join(f'{name}: winograd | winograd_2d' for name in some)} |"
+    yield "|---|---|" + "---|---|" * len(some)
+    for size in sizes:
+        cells = [size[0], str(size[1])]
+        for entries in some.values():
+            entry = next(entry for entry in entries if (entry["size"], entry["multiplier"]) == size)
+            square = show(gain(entry, "winograd_2d"))
+            cells += [show(gain(entry, "winograd")),
+                      f"**{square}**" if entry["chosen"]["algo"] == "winograd_2d" else square]
         yield "| " + " | ".join(cells) + " |"
     yield ""
 
@@ -239,7 +235,7 @@ def report(rows, info, source):
         yield ""
     yield from products(source, rows["grid"]["f32 nchw"])
     yield from counts()
-    yield from forms(source / "forms.csv")
+    yield from both_directions(rows["grid"])
     yield "## Every layer, f32 nhwc"
     yield ""
     yield "| network | layer | image | taps | stride | dilation | direct, us | of its limit | winograd | im2col_gemm |"

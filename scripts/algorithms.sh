@@ -30,26 +30,17 @@ done
 for dtype in f32 f64; do
     for layout in nhwc nchw; do
         printf 'algorithms: %s %s\n' "$dtype" "$layout" >&2
-        verify=() algos=direct,winograd,im2col_gemm
+        verify=() algos=direct,winograd,im2col_gemm also=,winograd_2d
         [[ $dtype != f32 ]] || verify=(--verify)
-        [[ $layout != nchw ]] || algos=direct,direct_transposed,winograd_transposed,im2col_gemm
+        [[ $layout != nchw ]] || algos=direct,direct_transposed,winograd_transposed,im2col_gemm also=
         "$dwconv" bench --shapes "$shapes" --dtype "$dtype" --layout "$layout" --algo "$algos" \
             --min-time 0.002 "${verify[@]}" --offsets 0,64 --format csv --output "$rows/layers-$dtype-$layout.csv"
-        "$dwconv" bench "${grid[@]/#/$dtype:$layout:}" --algo "auto,$algos" --min-time 0.002 \
+        "$dwconv" bench "${grid[@]/#/$dtype:$layout:}" --algo "auto,$algos$also" --min-time 0.002 \
             --offsets 0,64 --format csv --output "$rows/grid-$dtype-$layout.csv"
     done
 done
 { "${CC:-cc}" -O2 scripts/gemm/sgemm_rate.c -o "$rows/sgemm_rate" -lopenblas &&
     "$rows/sgemm_rate" "${sgemm[@]}" >"$rows/sgemm.csv"; } || rm -f "$rows/sgemm.csv"
-forms=()
-for image in '8 16' '28 16' '28 64' '12 32'; do
-    for multiplier in 1 2 8 32; do
-        read -r -a shape <<<"$image $multiplier"
-        forms+=("${shape[@]}")
-    done
-done
-{ "${CC:-cc}" -O2 -march=native -mprefer-vector-width=512 -ffp-contract=fast -Wno-psabi scripts/winograd/forms.c \
-    -o "$rows/forms" -lm && "$rows/forms" "${forms[@]}" >"$rows/forms.csv"; } || rm -f "$rows/forms.csv"
 "$python" -B scripts/gemm/torch_times.py "${torch[@]}" >"$rows/torch.csv" || rm -f "$rows/torch.csv"
 "$dwconv" info --json > "$rows/info.json"
 "$python" scripts/algorithms.py "$rows" "$folder"

@@ -3,14 +3,16 @@
 """How good are the tuner's and the cost model's choices on this machine? Figures, no verdict.
 
     tuning.py DWCONV SHAPES.csv [--runs N] [--layout nhwc|nchw,...] [--dtype f32,...] [--batch N,...] [--effort measure]
+              [--paired N]
 
 Races every candidate of every layer (dwconv tune --effort exhaustive), then tunes N times at the effort asked for, each
 time from nothing, all on one thread. Regret is the time of a choice over that of the fastest candidate, both from the
 exhaustive race, in which they ran side by side. Prints for the cost model and for the tuner: geometric mean, 95th
 percentile and worst, the worst layers, how much of the regret comes from candidates that were never raced, and how often
-two runs chose differently without a declared tie. Beside it what the judge is worth: the regret of the choices of a
-second exhaustive race by the first one (noise, for both tried everything), and how near the fastest candidates come to
-the machine's limit (dwconv bench). Nothing else should run on the machine.
+two runs chose differently without a declared tie; the choices of some runs are also timed beside the cost model's, each
+pair interleaved. Beside it what the judge is worth: the regret of the choices of a second exhaustive race by the first
+one (noise, for both tried everything), and how near the fastest candidates come to the machine's limit (dwconv bench).
+Nothing else should run on the machine.
 """
 
 import argparse
@@ -30,13 +32,6 @@ def tune(dwconv, arguments, effort, wisdom):
     subprocess.run([dwconv, "tune", *arguments, "--threads", "1", "--effort", effort, "--wisdom", wisdom],
                    check=True, stdout=subprocess.DEVNULL)
     return time.monotonic() - start
-
-
-def fractions(dwconv, problems, wisdom):
-    """Of the limit that the recorded choices reach, at the worst buffer offset."""
-    rows = subprocess.run([dwconv, "bench", *problems, "--effort", "wisdom", "--wisdom", wisdom, "--format", "csv"],
-                          check=True, stdout=subprocess.PIPE, text=True).stdout
-    return [float(row["fraction"]) for row in csv.DictReader(rows.splitlines())]
 
 
 def geometric_mean(values):
@@ -69,6 +64,35 @@ def regret_of(found, known):
             if key in known and name(record["choice"]) in known[key]}
 
 
+def bench(dwconv, problems, *options):
+    """Rows of dwconv bench by problem."""
+    rows = {}
+    table = subprocess.run([dwconv, "bench", *problems, *options, "--threads", "1", "--format", "csv"], check=True,
+                           stdout=subprocess.PIPE, text=True).stdout
+    for row in csv.DictReader(table.splitlines()):
+        rows.setdefault(row["problem"], []).append(row)
+    return rows
+
+
+def paired(dwconv, found, wisdom):
+    """Time of the recorded choice over that of what the cost model would take, the two interleaved in a run of their own;
+    only where they differ."""
+    problems = {key.split()[0]: name(record["choice"]) for key, record in found.items()}
+    model = {problem: rows[0] for problem, rows in
+             bench(dwconv, problems, "--effort", "estimate", "--min-time", "0", "--offsets", "0").items()}
+    groups, ratios = {}, []
+    for problem, choice in problems.items():
+        if name(model[problem]) != choice:
+            groups.setdefault(model[problem]["algo"], []).append(problem)
+    for algo, some in groups.items():
+        for problem, rows in bench(dwconv, some, "--algo", f"auto,{algo}", "--effort", "wisdom", "--wisdom", wisdom,
+                                   "--min-time", "0.02").items():
+            recorded, other = rows
+            if recorded["source"] == "record" and name(other) == name(model[problem]):
+                ratios.append(float(recorded["time_median_s"]) / float(other["time_median_s"]))
+    return ratios
+
+
 def summary(what, values):
     ordered = sorted(values.values())
     if not ordered:
@@ -89,6 +113,7 @@ def main():
     parser.add_argument("--dtype", default="f32")
     parser.add_argument("--batch", default="1")
     parser.add_argument("--effort", default="measure", choices=["measure", "patient"])
+    parser.add_argument("--paired", type=int, default=3, help="runs whose choices are timed beside the cost model's")
     options = parser.parse_args()
     problems = ["--shapes", options.shapes, "--layout", options.layout, "--dtype", options.dtype,
                 "--batch", options.batch]
@@ -98,7 +123,8 @@ def main():
         print(f"exhaustive: {tune(options.dwconv, problems, 'exhaustive', path):.0f} s", flush=True)
         truth = records(path)
         known = {key: regrets(record) for key, record in truth.items()}
-        reached = fractions(options.dwconv, problems, path)
+        reached = [float(row["fraction"]) for rows in bench(options.dwconv, problems, "--effort", "wisdom", "--wisdom",
+                                                            path).values() for row in rows]
         print(f"fastest candidates, limit / time: geometric mean {geometric_mean(reached):.2f}, "
               f"lowest {min(reached):.2f}")
         again = f"{folder}/again.jsonl"
@@ -110,6 +136,7 @@ def main():
         chosen = {key: [] for key in truth}
         worse = []
         means = []
+        side_by_side = []
         worst = 1
         never = total = 0
         for run in range(options.runs):
@@ -126,6 +153,7 @@ def main():
                 worse.append(regret / max(1, truth[key]["default_ratio"]))
             means.append(geometric_mean(values.values()))
             worst = max([worst, *values.values()])
+            side_by_side += paired(options.dwconv, found, path) if run < options.paired else []
             summary(f"{options.effort}, run {run + 1}, {seconds:.0f} s", values)
             sys.stdout.flush()
         print(f"all runs: mean {geometric_mean(means):.4f}, {min(means):.4f} to {max(means):.4f} by run, "
@@ -133,6 +161,9 @@ def main():
         print(f"of all regret {100 * never / total if total else 0:.0f} % comes from candidates that were never raced")
         print(f"choices over 2 % slower than the cost model's, by the exhaustive race: "
               f"{sum(value > 1.02 for value in worse)} of {len(worse)}")
+        print(f"beside the cost model's, where they differ: {len(side_by_side)}, {geometric_mean(side_by_side):.3f} of "
+              f"its time, over 1.02 in {sum(value > 1.02 for value in side_by_side)}, most "
+              f"{max(side_by_side, default=1):.3f}")
         changed = {key: picks for key, picks in chosen.items() if len({pick for pick, _ in picks}) > 1}
         outside = [key for key, picks in changed.items() if not any(tie for _, tie in picks)]
         print(f"problems with more than one winner over the runs: {len(changed)}, without any declared tie: {len(outside)}")

@@ -64,7 +64,7 @@ static bool within_limits(const dwci_algo *algo, const dwci_solution *s, const d
     else if (options->strict_nonfinite && p->spreads_nonfinite)
         snprintf(why, size, "strict_nonfinite: it may spread NaN and infinity");
     else if (options->bands && p->band_rows == 0)
-        snprintf(why, size, "bands: its bits depend on the whole image");
+        snprintf(why, size, "bands: only images as a whole");
     else if (!(p->error_bound <= most_error))
         snprintf(why, size, "max_error: its error bound %.3g is above %.3g", p->error_bound, most_error);
     else if (options->max_workspace > 0 && p->workspace_bytes > (size_t)options->max_workspace)

@@ -299,6 +299,7 @@ typedef struct dwci_kern_table {
     const dwci_kern_element *element[DWCI_KERN_ELEMENTS];
     const dwci_kern_nchw *nchw[DWCI_KERN_ELEMENTS];
     const struct dwci_winograd_kernel *winograd[DWCI_KERN_ELEMENTS]; /* lists, see winograd.h */
+    const struct dwci_winograd_kernel *winograd_2d[DWCI_KERN_ELEMENTS];
 } dwci_kern_table;
 
 #define DWC_KERN_ISA(name, flags) extern const dwci_kern_table dwci_kern_##name;

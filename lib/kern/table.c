@@ -9,7 +9,8 @@ extern const dwci_kern_element DWCI_KERN_SYMBOL(f16), DWCI_KERN_SYMBOL(bf16), DW
 extern const dwci_kern_nchw DWCI_KERN_SYMBOL(nchw_f16), DWCI_KERN_SYMBOL(nchw_bf16), DWCI_KERN_SYMBOL(nchw_f32),
     DWCI_KERN_SYMBOL(nchw_f64);
 extern const dwci_winograd_kernel DWCI_KERN_SYMBOL(winograd_f16)[], DWCI_KERN_SYMBOL(winograd_bf16)[],
-    DWCI_KERN_SYMBOL(winograd_f32)[], DWCI_KERN_SYMBOL(winograd_f64)[];
+    DWCI_KERN_SYMBOL(winograd_f32)[], DWCI_KERN_SYMBOL(winograd_f64)[], DWCI_KERN_SYMBOL(winograd_2d_f16)[],
+    DWCI_KERN_SYMBOL(winograd_2d_bf16)[], DWCI_KERN_SYMBOL(winograd_2d_f32)[], DWCI_KERN_SYMBOL(winograd_2d_f64)[];
 
 #define TABLE2(isa) dwci_kern_##isa
 #define TABLE(isa) TABLE2(isa)
@@ -24,4 +25,6 @@ const dwci_kern_table TABLE(DWC_ISA) = {
              &DWCI_KERN_SYMBOL(nchw_f64)},
     .winograd = {DWCI_KERN_SYMBOL(winograd_f16), DWCI_KERN_SYMBOL(winograd_bf16), DWCI_KERN_SYMBOL(winograd_f32),
                  DWCI_KERN_SYMBOL(winograd_f64)},
+    .winograd_2d = {DWCI_KERN_SYMBOL(winograd_2d_f16), DWCI_KERN_SYMBOL(winograd_2d_bf16),
+                    DWCI_KERN_SYMBOL(winograd_2d_f32), DWCI_KERN_SYMBOL(winograd_2d_f64)},
 };

@@ -53,9 +53,9 @@ typedef struct dwci_winograd_args {
     const dwci_direct_args *g; /* the problem, bias and clamp */
     const void *constants;     /* as the instance's `constants` wrote them */
     const void *filter;        /* [copies][groups][multiplier][elements][segments][kh][lanes]: G g, vectors of output
-                                  channels; copies: see kern.h */
+                                  channels; copies: see kern.h; both directions: [groups][multiplier][n][n][lanes] */
     int64_t columns;           /* outputs of a row that are computed at a time, rounded up to whole tiles */
-    void *scratch;             /* aligned to 64 bytes, dwci_winograd_scratch vectors */
+    void *scratch;             /* aligned to 64 bytes, dwci_winograd_scratch vectors, or dwci_winograd_2d_scratch */
 } dwci_winograd_args;
 
 typedef struct dwci_winograd_part {
@@ -68,15 +68,20 @@ typedef struct dwci_winograd_part {
 typedef struct dwci_winograd_shape {
     int64_t segments, step;   /* step: tiles from a segment to the next */
     int64_t tiles, read;      /* of outputs, of elements */
-    int64_t indices;          /* in vectors: which channel each output takes */
+    int64_t indices;          /* in vectors */
     int64_t plane, sum_plane; /* in vectors: all rows of one element; odd, so that elements do not collide in caches */
 } dwci_winograd_shape;
+
+/* Vectors of indices at the beginning of the scratch: which channel each output takes. */
+static inline int64_t dwci_winograd_indices(const dwci_direct_args *g) {
+    return g->m > 1 ? g->m : 0;
+}
 
 static inline dwci_winograd_shape dwci_winograd_shape_of(const dwci_direct_args *g, int m, int taps, int64_t count) {
     dwci_winograd_shape s = {.step = taps / m > 0 ? taps / m : 1, .tiles = (count - 1) / m + 1};
     s.segments = g->kw > taps ? (g->kw - taps - 1) / (s.step * m) + 2 : 1;
     s.read = s.tiles + (s.segments - 1) * s.step;
-    s.indices = g->m > 1 ? g->m : 0;
+    s.indices = dwci_winograd_indices(g);
     s.plane = (DWCI_WINOGRAD_BLOCK + g->kh - 1) * s.read | 1;
     s.sum_plane = DWCI_WINOGRAD_BLOCK * s.tiles | 1;
     return s;
@@ -88,12 +93,20 @@ static inline int64_t dwci_winograd_scratch(const dwci_direct_args *g, int m, in
     return s.indices + (m + taps - 1) * (s.plane + (g->m > 1 ? s.sum_plane : 0));
 }
 
-/* One instance; serves stride 1 and at least `lanes` input channels. With more than `taps` columns of taps it needs
- * taps >= m. */
+/* The same in both directions, F(m x m, k x k), kh = kw = k: `columns` outputs of a row at a time are whole tiles of
+ * m x m, the first of which begins at row part.y, a multiple of m. */
+enum { DWCI_WINOGRAD_2D_MOST_SIDE = 6 }; /* n */
+
+static inline int64_t dwci_winograd_2d_scratch(const dwci_direct_args *g, int m, int taps, int64_t columns) {
+    return dwci_winograd_indices(g) + ((columns - 1) / m + 1) * (m + taps - 1) * (m + taps - 1);
+}
+
+/* One instance; serves stride 1 and at least `lanes` input channels. With more than `taps` columns of taps (along the
+ * rows alone) it needs taps >= m. */
 typedef struct dwci_winograd_kernel {
     const char *name; /* NULL ends the list */
-    int m, taps;
-    int error; /* of max |got - exact| / max over outputs of sum |input * filter|, in unit roundoffs: three times
+    int m, taps;      /* both directions: in each */
+    int error;        /* of max |got - exact| / max over outputs of sum |input * filter|, in unit roundoffs: three times
                   the largest or more, on thousands of problems with data of even and of very uneven size, few rows and
                   small images, where it is largest, without fused multiply-add.
                   No bound holds for any data: a large input that only meets taps far smaller than others of its

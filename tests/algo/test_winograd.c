@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* winograd, and winograd_transposed in NCHW, on problems that they take: every variant within its stated bound on data
- * of three kinds (real numbers, numbers of very uneven size, sums that cancel), and NaN no further than documented. */
+/* winograd (winograd_transposed in NCHW) and winograd_2d on problems that they take: every variant within its stated
+ * bound on data of three kinds (real numbers, numbers of very uneven size, sums that cancel), and NaN no further than
+ * documented. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -12,18 +13,36 @@
 
 enum { MOST = 64 };
 
+/* Was this algorithm asked for? Was it alone? */
+static int only(const char *algo) {
+    return dwt_args.algo != NULL && strcmp(dwt_args.algo, algo) == 0;
+}
+
+static int wanted(const char *algo) {
+    return dwt_args.algo == NULL || only(algo);
+}
+
 /* A random problem bent to what winograd takes. */
 static dwc_problem bent(const dwc_problem *from, uint64_t seed) {
     dwt_rng rng = {seed ^ 0x77};
     dwc_problem p = *from;
     p.kw = dwt_chance(&rng, 2, 3) ? 3 + 2 * dwt_between(&rng, 0, 3) : dwt_between(&rng, 3, 24);
     p.kh = dwt_chance(&rng, 1, 2) && p.kw < 14 ? p.kw : dwt_between(&rng, 1, 11);
+    const int square = dwt_chance(&rng, 1, 4) || only("winograd_2d"); /* what winograd_2d takes */
+    if (square) {
+        p.layout = DWC_NHWC;
+        p.kh = p.kw = 3;
+    }
     p.sh = p.sw = 1;
     p.c = dwt_between(&rng, 4, 40);
     if (dwt_chance(&rng, 1, 8)) /* pixels for which the filter has copies */
         p.c = 512 / (int64_t)dwc_dtype_bytes(p.dtype) + 16 * dwt_between(&rng, 0, 2);
+    if (square && dwt_chance(&rng, 1, 4)) {
+        p.m = dwt_between(&rng, 6, 40);
+        p.c = dwt_between(&rng, 8, 20);
+    }
     p.n = dwt_between(&rng, 1, 2);
-    p.h = dwt_between(&rng, 1, 32);
+    p.h = dwt_between(&rng, square ? 3 * p.dh : 1, 32 + (square ? 3 * p.dh : 0));
     p.w = dwt_between(&rng, p.kw * p.dw, 20 + p.kw * p.dw);
     if (p.padding == DWC_VALID) {
         p.h += (p.kh - 1) * p.dh;
@@ -53,14 +72,10 @@ static void cancelling(dwt_rng *rng, dwt_case *c) {
     }
 }
 
-static const char *algo_of(const dwc_problem *p) {
-    return p->layout == DWC_NHWC ? "winograd" : "winograd_transposed";
-}
-
-static void run_variant(const dwt_case *c, dwc_isa isa, const char *params, void *output, dwc_plan_info *info) {
-    const dwc_plan_options options = {
-        .algo = algo_of(&c->problem), .params = params, .threads = 1 + (int)(c->seed % 3)};
-    const dwc_context *context = dwt_context(isa);
+static void run_variant(const dwt_case *c, const dwt_call *call, const char *params, void *output,
+                        dwc_plan_info *info) {
+    const dwc_plan_options options = {.algo = call->algo, .params = params, .threads = 1 + (int)(c->seed % 3)};
+    const dwc_context *context = dwt_context(call->isa);
     dwc_plan *plan;
     dwc_error error;
     dwt_ok(dwc_plan_create(context, &c->problem, &options, &plan, &error), &error, params);
@@ -96,26 +111,38 @@ static void note_error(const dwt_case *c, const dwc_plan_info *info, const void 
         fmax(worst_of[at].part, c->expected.max_sum > 0 ? error / c->expected.max_sum / info->error_bound : 0);
 }
 
+/* All candidates of an algorithm; it must have some where it `takes` the problem. */
+static void check_variants(const dwt_case *c, const dwt_call *call, int takes, char *output, int64_t *runs) {
+    char params[MOST][DWC_PARAMS_TEXT_MAX];
+    dwt_note(&c->problem, c->seed, call);
+    const int variants = dwc_expert_candidates(dwt_context(call->isa), &c->problem,
+                                               &(dwc_plan_options){.algo = call->algo}, params, MOST);
+    if (takes && variants <= 0)
+        dwt_fail("no candidates");
+    for (int v = 0; v < variants; v++, ++*runs) {
+        dwc_plan_info info;
+        memset(output, 0xa5, (size_t)c->shape.outputs * dwc_dtype_bytes(c->problem.dtype));
+        run_variant(c, call, params[v], output, &info);
+        dwt_check(c, call, dwt_rule_for(&info, 0), output);
+        note_error(c, &info, output);
+    }
+}
+
 static void check_case(const dwt_case *c, int64_t *runs) {
+    const dwc_problem *p = &c->problem;
     dwc_isa isas[3];
-    const int64_t element = (int64_t)dwc_dtype_bytes(c->problem.dtype);
-    char *memory = dwt_elements(c->problem.dtype, c->shape.outputs + 64 / element);
+    const int64_t element = (int64_t)dwc_dtype_bytes(p->dtype);
+    char *memory = dwt_elements(p->dtype, c->shape.outputs + 64 / element);
     char *output = memory + (size_t)(16 * (c->seed % 4)); /* anywhere in a line */
+    const int nhwc = p->layout == DWC_NHWC, wide = p->c >= 16;
+    const int high = (p->h - 1) / p->dh >= p->kh - 1 && (c->shape.oh - 1) / p->dh >= p->kh - 1;
     for (int i = 0, count = dwt_isas(isas); i < count; i++) {
-        char params[MOST][DWC_PARAMS_TEXT_MAX];
-        const dwt_call call = {algo_of(&c->problem), isas[i], 1};
-        dwt_note(&c->problem, c->seed, &call);
-        const int variants = dwc_expert_candidates(dwt_context(isas[i]), &c->problem,
-                                                   &(dwc_plan_options){.algo = call.algo}, params, MOST);
-        if (c->problem.c >= 16 && variants <= 0)
-            dwt_fail("no candidates");
-        for (int v = 0; v < variants; v++, ++*runs) {
-            dwc_plan_info info;
-            memset(output, 0xa5, (size_t)c->shape.outputs * dwc_dtype_bytes(c->problem.dtype));
-            run_variant(c, isas[i], params[v], output, &info);
-            dwt_check(c, &call, dwt_rule_for(&info, 0), output);
-            note_error(c, &info, output);
-        }
+        const dwt_call rows = {nhwc ? "winograd" : "winograd_transposed", isas[i], 1},
+                       both = {"winograd_2d", isas[i], 1};
+        if (wanted(rows.algo))
+            check_variants(c, &rows, wide, output, runs);
+        if (wanted(both.algo))
+            check_variants(c, &both, wide && nhwc && high && p->kh == 3 && p->kw == 3, output, runs);
     }
     free(memory);
 }
@@ -148,11 +175,10 @@ static void within_bound(void **state) {
     assert_true(runs > 0);
 }
 
-/* A NaN stays in the tap rows that contain it, and in the tiles of m columns whose inputs contain it. */
-static void nan_spreads_along_only(void **state) {
-    (void)state;
+/* A NaN stays in the tiles whose inputs contain it: m columns, and where `square` as many rows, else one. */
+static void nan_spreads_no_further(const char *algo, const char *text, int square, int least) {
     dwt_case c;
-    const dwc_problem p = dwt_problem("f32:nhwc:n2:15x21x33:k3x5:m2");
+    const dwc_problem p = dwt_problem(text);
     char params[MOST][DWC_PARAMS_TEXT_MAX];
     dwc_isa isas[3];
     enum { Y = 6, X = 11, CHANNEL = 20 };
@@ -161,25 +187,26 @@ static void nan_spreads_along_only(void **state) {
     dwt_case_expect(&c);
     float *output = dwt_elements(p.dtype, c.shape.outputs);
     for (int i = 0, isa_count = dwt_isas(isas); i < isa_count; i++) {
+        const dwt_call call = {algo, isas[i], 1};
         const int variants =
-            dwc_expert_candidates(dwt_context(isas[i]), &p, &(dwc_plan_options){.algo = "winograd"}, params, MOST);
-        assert_true(variants >= 4);
+            dwc_expert_candidates(dwt_context(isas[i]), &p, &(dwc_plan_options){.algo = algo}, params, MOST);
+        assert_true(variants >= least);
         for (int v = 0; v < variants; v++) {
             dwc_plan_info info;
             int m, spread = 0;
-            run_variant(&c, isas[i], params[v], output, &info);
+            run_variant(&c, &call, params[v], output, &info);
             assert_true(info.spreads_nonfinite);
             assert_int_equal(sscanf(params[v], "outputs=%d,", &m), 1);
             for (int64_t at = 0; at < c.shape.outputs; at++) {
                 const int64_t channel = at % 66, x = at / 66 % p.w, y = at / 66 / p.w % p.h, n = at / 66 / p.w / p.h;
-                const int near = n == 1 && channel / 2 == CHANNEL && y >= Y - 1 && y <= Y + 1;
-                const int64_t first = x / m * m - 2;
+                const int64_t rows = square ? m : 1, left = x / m * m - p.kw / 2, top = y / rows * rows - p.kh / 2;
                 if (isnan(c.expected.exact[at]) && !isnan(output[at]))
                     dwt_fail("%s: output %" PRId64 " must be NaN", params[v], at);
                 if (!isnan(output[at]))
                     continue;
                 spread += !isnan(c.expected.exact[at]);
-                if (!near || first > X || first + m + 4 <= X)
+                if (n != 1 || channel / 2 != CHANNEL || left > X || left + m + p.kw - 1 <= X || top > Y ||
+                    top + rows + p.kh - 1 <= Y)
                     dwt_fail("%s: NaN at row %" PRId64 ", column %" PRId64 ", channel %" PRId64, params[v], y, x,
                              channel);
             }
@@ -188,6 +215,12 @@ static void nan_spreads_along_only(void **state) {
     }
     free(output);
     dwt_case_free(&c);
+}
+
+static void nan_spreads_in_tiles_only(void **state) {
+    (void)state;
+    nan_spreads_no_further("winograd", "f32:nhwc:n2:15x21x33:k3x5:m2", 0, 4);
+    nan_spreads_no_further("winograd_2d", "f32:nhwc:n2:15x21x33:k3x3:m2", 1, 4);
 }
 
 /* Filters whose transform overflows take the way of the definition; inputs near overflow may give NaN or infinity,
@@ -204,23 +237,25 @@ static void large_numbers(void **state) {
     dwt_case_expect(&c);
     int64_t runs = 0;
     check_case(&c, &runs);
-    assert_true(runs > 0);
+    assert_true(runs > 0 || only("winograd_transposed"));
     for (int64_t i = 0; i < c.shape.inputs; i++)
         dwt_set(p.dtype, c.input, i, i % 2 ? 3e38 : -3e38);
     for (int64_t i = 0; i < c.shape.filters; i++)
         dwt_set(p.dtype, c.filter, i, 1e-30);
-    const dwc_plan_options options = {.algo = "winograd"};
-    const dwc_context *context = dwt_context(DWC_ISA_AVX512);
     float *output = dwt_elements(p.dtype, c.shape.outputs);
-    dwc_verification v;
-    dwc_plan_info info;
-    dwc_plan *plan;
-    dwt_ok(dwc_plan_create(context, &p, &options, &plan, NULL), NULL, "dwc_plan_create");
-    dwc_plan_get_info(plan, &info);
-    run_variant(&c, DWC_ISA_AVX512, info.params, output, &info);
-    dwt_ok(dwc_plan_verify(plan, c.input, c.filter, NULL, output, &v, NULL), NULL, "dwc_plan_verify");
-    assert_true(v.passed);
-    dwc_plan_destroy(plan);
+    for (int i = 0; i < 2; i++) {
+        const dwt_call call = {i ? "winograd_2d" : "winograd", DWC_ISA_AVX512, 1};
+        dwc_verification v;
+        dwc_plan_info info;
+        dwc_plan *plan;
+        dwt_ok(dwc_plan_create(dwt_context(call.isa), &p, &(dwc_plan_options){.algo = call.algo}, &plan, NULL), NULL,
+               "dwc_plan_create");
+        dwc_plan_get_info(plan, &info);
+        run_variant(&c, &call, info.params, output, &info);
+        dwt_ok(dwc_plan_verify(plan, c.input, c.filter, NULL, output, &v, NULL), NULL, "dwc_plan_verify");
+        assert_true(v.passed);
+        dwc_plan_destroy(plan);
+    }
     free(output);
     dwt_case_free(&c);
 }
@@ -247,12 +282,12 @@ static void filter_not_finite(void **state) {
     dwt_case_expect(&c);
     int64_t runs = 0;
     check_case(&c, &runs);
-    assert_true(runs > 0);
+    assert_true(runs > 0 || only("winograd_transposed"));
     dwt_case_free(&c);
 }
 
 int main(int argc, char **argv) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(within_bound), cmocka_unit_test(nan_spreads_along_only),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(within_bound), cmocka_unit_test(nan_spreads_in_tiles_only),
                                        cmocka_unit_test(filter_not_finite), cmocka_unit_test(large_numbers),
                                        cmocka_unit_test(empty_filter)};
     dwt_begin(argc, argv);

@@ -72,6 +72,8 @@ static void test_all_slower(void **state) {
         {"direct_transposed", "f32:nchw:n1:20x20x64:k5x5"},
         {"winograd", "f32:nhwc:n1:28x28x64:k5x5"},
         {"winograd", "f32:nhwc:n1:200x200x64:k5x5"},
+        {"winograd_2d", "f32:nhwc:n1:28x28x64:k3x3:m8"},
+        {"winograd_2d", "f32:nhwc:n1:200x200x64:k3x3"},
         {"winograd_transposed", "f32:nchw:n1:28x28x64:k5x5"},
     };
     bench plain = open_bench_with(DWC_ISA_BASELINE), same = open_bench_with(DWC_ISA_BASELINE),
