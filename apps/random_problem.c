@@ -45,9 +45,12 @@ static void draw(random_state *random, dwc_problem *p) {
     p->bias = (int)random_range(random, 0, 1);
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         *field(p, ranges[i].offset) = random_range(random, ranges[i].low, ranges[i].high);
-    if (random_range(random, 0, 2) == 0) { /* what networks have, and some algorithms are made for */
-        p->kh = p->kw = 3 + 2 * random_range(random, 0, 2);
+    if (random_range(random, 0, 1) == 0) { /* what networks have, and some algorithms are made for */
+        static const int sides[] = {3, 3, 5, 7};
+        p->kh = p->kw = sides[random_range(random, 0, 3)];
         p->sh = p->sw = 1;
+        if (random_range(random, 0, 1) == 0)
+            p->dh = p->dw = 1;
         p->c += 16;
     }
     for (size_t i = 0; i < sizeof may_be_zero / sizeof *may_be_zero; i++)
