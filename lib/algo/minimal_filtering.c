@@ -55,17 +55,20 @@ static void filter_transform(int pairs, int taps, double (*g)[DWCI_WINOGRAD_MOST
     }
 }
 
+bool dwci_minimal_put(const dwci_case *c, void *packed, int64_t index, double value) {
+    dwci_put(c, packed, index, value);
+    return fabs(value) <= (c->problem.dtype == DWC_F64 ? DBL_MAX : FLT_MAX);
+}
+
 /* The transformed filters of the multiples of a vector of input channels from c0 on: [multiplier][elements][lanes].
  * False if they are not finite. */
 static bool pack_vector(const dwci_solution *s, const dwci_minimal *way, double (*g)[DWCI_WINOGRAD_MOST_TAPS],
                         const void *filter, int64_t c0, void *to) {
     const dwci_case *c = &s->problem_case;
     const int64_t lanes = dwci_lanes(c), m = c->problem.m;
-    const double most = c->problem.dtype == DWC_F64 ? DBL_MAX : FLT_MAX;
     bool finite = true;
     for (int64_t i = 0; i < m * lanes; i++)
-        finite = way->transform(s, g, filter, c0 * m + i, to, i / lanes * way->elements * lanes + i % lanes) <= most &&
-                 finite;
+        finite = way->transform(s, g, filter, c0 * m + i, to, i / lanes * way->elements * lanes + i % lanes) && finite;
     return finite;
 }
 

@@ -2,8 +2,8 @@
 /* What algorithms of minimal filtering share: packed filters, and units of work, equal shares for the threads:
  *
  *     images x phases of rows x vectors of input channels x bands of rows */
-#ifndef DWC_ALGO_MINIMAL_H
-#define DWC_ALGO_MINIMAL_H
+#ifndef DWC_ALGO_MINIMAL_FILTERING_H
+#define DWC_ALGO_MINIMAL_FILTERING_H
 
 #include "algo/algo.h"
 #include "kern/winograd.h"
@@ -16,10 +16,10 @@ typedef struct dwci_minimal {
     int64_t scratch;  /* vectors, of a thread */
     int64_t copies;   /* of the filter, see kern.h */
     int64_t elements; /* of the transformed filter of a channel */
-    /* Writes (dwci_put) these of an output channel from `at` on, a vector apart, and returns the largest size among
-     * them. g: the matrix G (winograd.h) of the kernel. */
-    double (*transform)(const dwci_solution *s, double (*g)[DWCI_WINOGRAD_MOST_TAPS], const void *filter,
-                        int64_t channel, void *to, int64_t at);
+    /* Writes (dwci_minimal_put) these of an output channel from `at` on, a vector apart. False if one of them is not
+     * finite. g: the matrix G (winograd.h) of the kernel. */
+    bool (*transform)(const dwci_solution *s, double (*g)[DWCI_WINOGRAD_MOST_TAPS], const void *filter, int64_t channel,
+                      void *to, int64_t at);
 } dwci_minimal;
 
 /* The instance for m outputs and `taps` taps; NULL if the list has none. */
@@ -30,6 +30,9 @@ const dwci_winograd_kernel *dwci_minimal_find(const dwci_winograd_kernel *list, 
 static inline bool dwci_minimal_is_narrow(int64_t inputs, int64_t outputs, int64_t dilation, int64_t taps) {
     return (inputs - 1) / dilation < taps - 1 || (outputs - 1) / dilation < taps - 1;
 }
+
+/* Rounds a value to the accumulator's type, at a place of a packed filter. False if it is not finite there. */
+bool dwci_minimal_put(const dwci_case *c, void *packed, int64_t index, double value);
 
 /* Nanoseconds, by fits on a server core with AVX-512: of a line read or written beyond the first cache, and what comes
  * on top with tensors in memory. */

@@ -154,14 +154,14 @@ static int64_t segments_of(const dwci_case *c, const dwci_winograd_kernel *k) {
 }
 
 /* G g: [elements][segments][kh]. */
-static double transform(const dwci_solution *s, double (*g)[DWCI_WINOGRAD_MOST_TAPS], const void *filter,
-                        int64_t channel, void *to, int64_t at) {
+static bool transform(const dwci_solution *s, double (*g)[DWCI_WINOGRAD_MOST_TAPS], const void *filter, int64_t channel,
+                      void *to, int64_t at) {
     const dwci_case *c = &s->problem_case;
     const dwc_problem *p = &c->problem;
     const dwci_winograd_kernel *k = s->prepared.state;
     const dwci_direct_args args = dwci_arguments(c, NULL);
     const dwci_winograd_shape shape = dwci_winograd_shape_of(&args, k->m, k->taps, 1);
-    double largest = 0;
+    bool finite = true;
     for (int64_t e = 0; e < k->m + k->taps - 1; e++)
         for (int64_t j = 0; j < shape.segments; j++)
             for (int64_t a = 0; a < p->kh; a++, at += dwci_lanes(c)) {
@@ -170,10 +170,9 @@ static double transform(const dwci_solution *s, double (*g)[DWCI_WINOGRAD_MOST_T
                 double sum = 0;
                 for (int64_t b = first; b < end; b++)
                     sum += g[e][b - first] * dwci_filter_at(c, filter, (a * p->kw + b) * c->geometry.oc + channel);
-                dwci_put(c, to, at, sum);
-                largest = fabs(sum) <= largest ? largest : fabs(sum); /* NaN stays */
+                finite = dwci_minimal_put(c, to, at, sum) && finite;
             }
-    return largest;
+    return finite;
 }
 
 static dwci_minimal way_of(const dwci_case *c, const dwci_winograd_kernel *k, const dwci_params *params) {

@@ -66,11 +66,12 @@ static double cost(const dwci_case *c, const dwci_params *params) {
 }
 
 /* G g G^T: [n][n]. */
-static double transform(const dwci_solution *s, double (*g)[DWCI_WINOGRAD_MOST_TAPS], const void *filter,
-                        int64_t channel, void *to, int64_t at) {
+static bool transform(const dwci_solution *s, double (*g)[DWCI_WINOGRAD_MOST_TAPS], const void *filter, int64_t channel,
+                      void *to, int64_t at) {
     const dwci_case *c = &s->problem_case;
     const dwci_winograd_kernel *k = s->prepared.state;
-    double taps[TAPS * TAPS], largest = 0;
+    double taps[TAPS * TAPS];
+    bool finite = true;
     for (int i = 0; i < TAPS * TAPS; i++)
         taps[i] = dwci_filter_at(c, filter, i * c->geometry.oc + channel);
     for (int r = 0; r < k->m + TAPS - 1; r++)
@@ -78,10 +79,9 @@ static double transform(const dwci_solution *s, double (*g)[DWCI_WINOGRAD_MOST_T
             double sum = 0;
             for (int i = 0; i < TAPS * TAPS; i++)
                 sum += g[r][i / TAPS] * g[t][i % TAPS] * taps[i];
-            dwci_put(c, to, at, sum);
-            largest = fabs(sum) <= largest ? largest : fabs(sum); /* NaN stays */
+            finite = dwci_minimal_put(c, to, at, sum) && finite;
         }
-    return largest;
+    return finite;
 }
 
 static dwci_minimal way_of(const dwci_case *c, const dwci_winograd_kernel *k, const dwci_params *params) {

@@ -186,12 +186,11 @@ static ivec channels_of(int64_t u, int64_t multiplier) {
     return v_permutation(index);
 }
 
-/* The indices of all multiples, at the beginning of the scratch. */
-ALWAYS_INLINE const ivec *indices_of(const dwci_winograd_args *a) {
+/* Writes the indices of all multiples to the beginning of the scratch. */
+ALWAYS_INLINE void set_indices(const dwci_winograd_args *a) {
     ivec *index = a->scratch;
     for (int64_t u = 0; a->g->m > 1 && u < a->g->m; u++)
         index[u] = channels_of(u, a->g->m);
-    return index;
 }
 
 /* Steps may be absurd where they are not used. */
