@@ -195,8 +195,24 @@ static void threaded_problems(void **state) {
     assert_true(most_threads == 4 || dwt_args.problem != NULL || dwt_args.algo != NULL);
 }
 
+/* Threads that begin amid the rows of an image, where algorithms that compute several rows at once must not. */
+static void amid_rows(void **state) {
+    static const char *const texts[] = {"f32:nhwc:n5:61x40x40:k3x3:m2", "f32:nhwc:n5:61x40x40:k3x3:d2x2:m2",
+                                        "f32:nhwc:n5:61x40x40:k7x7:m2", "f32:nchw:n5:61x40x40:k3x3:m2"};
+    (void)state;
+    if (dwt_args.problem != NULL)
+        return;
+    automatic_only = 1;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        const dwc_problem p = dwt_problem(texts[i]);
+        check_problem(&p, i, NULL);
+    }
+    automatic_only = 0;
+}
+
 int main(int argc, char **argv) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(random_problems), cmocka_unit_test(threaded_problems)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(random_problems), cmocka_unit_test(threaded_problems),
+                                       cmocka_unit_test(amid_rows)};
     dwt_begin(argc, argv);
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     dwt_end();
