@@ -107,12 +107,12 @@ static inline int64_t dwci_stage_row(int64_t pixel, int64_t w) {
     return pixel * w + 2 * DWCI_STAGE_SKEW;
 }
 
-/* Bytes of dwci_direct_args.stream: the largest band that goes past the caches, anywhere in its first line. Low
- * tiles fill such a band, too, where several phases of columns are taken together. */
+/* Bytes of dwci_direct_args.stream: the largest band that goes past the caches, anywhere in its first line, and a line
+ * behind it. Low tiles fill such a band, too, where several phases of columns are taken together. */
 enum { DWCI_STREAM_ROWS = 8, DWCI_STREAM_LEAST = 4096 };
 static inline int64_t dwci_stream_bytes(int64_t output_row_bytes) {
     const int64_t band = DWCI_STREAM_ROWS * output_row_bytes;
-    return ((band > DWCI_STREAM_LEAST ? band : DWCI_STREAM_LEAST) + 127) / 64 * 64;
+    return ((band > DWCI_STREAM_LEAST ? band : DWCI_STREAM_LEAST) + 191) / 64 * 64;
 }
 
 /* Output rows y0..y1-1 of an image; NHWC: of the vectors v0..v1-1 of output channels; NCHW: of the input channels

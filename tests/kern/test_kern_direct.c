@@ -101,6 +101,8 @@ static void make_problem(dwt_rng *rng, dwc_dtype dtype, dwc_layout layout, kerne
         p->w = dwt_between(rng, 1, layout == DWC_NHWC ? 24 : dwt_chance(rng, 1, 3) ? 2 * lanes_of(k) : 150);
         p->c = layout == DWC_NCHW ? dwt_between(rng, 1, 9)
                                   : dwt_between(rng, 1, kernel->channels == DWCI_FLAT ? lanes_of(k) - 1 : 70);
+        if (layout == DWC_NCHW && p->h * p->w <= 64 && dwt_chance(rng, 1, 2))
+            p->c = dwt_between(rng, 10, 400); /* more than what waits to go past the caches */
         if (layout == DWC_NHWC && kernel->channels != DWCI_FLAT && dwt_chance(rng, 1, 20))
             p->c = 256 * dwt_between(rng, 1, 2); /* staged pixels of which are skewed */
         if (layout == DWC_NHWC && kernel->rows == DWCI_STRIP && dwt_chance(rng, 1, 3))
