@@ -143,7 +143,7 @@ static double nchw_any_ns(const dwci_case *c) {
 }
 
 double dwci_direct_nchw_ns(const dwci_case *c, const dwci_direct_kernel *kernel, const dwci_params *params) {
-    static const double L3_NS = 0.02, MEMORY_NS = 0.1, STREAM_NS = 0.075; /* a byte */
+    static const double L3_NS = 0.02, MEMORY_NS = 0.1, STREAM_NS = 0.14; /* a byte; AMD Zen of 2017 */
     static const double STRIP_MEMORY_NS = 0.09, STRIP_STREAM_NS = 0.055;
     const double bytes = dwci_cost_footprint(c) / (double)c->problem.n, l2 = dwci_second_cache(c->machine);
     const bool nontemporal = params->value[DWCI_NONTEMPORAL] != 0, memory = dwci_cost_from_memory(c);
