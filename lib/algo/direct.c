@@ -88,7 +88,7 @@ static bool scratch_sizes(const dwci_case *c, const dwci_direct_kernel *kernel, 
     const bool nchw = p->layout == DWC_NCHW;
     if (params->value[DWCI_NONTEMPORAL]) {
         const size_t row = (size_t)(c->geometry.ow * (nchw ? 1 : c->geometry.oc)) * c->geometry.element_bytes;
-        if (row > (PTRDIFF_MAX - 256) / 16)
+        if (row > (PTRDIFF_MAX - 384) / 16)
             return false;
         *stream = (size_t)dwci_stream_bytes((int64_t)row) * (nchw ? 2 : 1);
     }

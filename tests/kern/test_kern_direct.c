@@ -101,8 +101,14 @@ static void make_problem(dwt_rng *rng, dwc_dtype dtype, dwc_layout layout, kerne
         p->w = dwt_between(rng, 1, layout == DWC_NHWC ? 24 : dwt_chance(rng, 1, 3) ? 2 * lanes_of(k) : 150);
         p->c = layout == DWC_NCHW ? dwt_between(rng, 1, 9)
                                   : dwt_between(rng, 1, kernel->channels == DWCI_FLAT ? lanes_of(k) - 1 : 70);
-        if (layout == DWC_NCHW && p->h * p->w <= 64 && dwt_chance(rng, 1, 2))
-            p->c = dwt_between(rng, 10, 400); /* more than what waits to go past the caches */
+        if (layout == DWC_NCHW && dwt_chance(rng, 1, 5)) {
+            p->h = dwt_between(rng, 1, 9);
+            p->w = dwt_between(rng, 1, 9);
+            p->c = dwt_between(rng, 10, 400); /* more than what waits to go past the caches, in one call or many */
+            p->m = kernel->m ? kernel->m : dwt_between(rng, 1, 2);
+            if (kernel->sw < 2 && dwt_chance(rng, 1, 2))
+                p->sw = p->dw = 1;
+        }
         if (layout == DWC_NHWC && kernel->channels != DWCI_FLAT && dwt_chance(rng, 1, 20))
             p->c = 256 * dwt_between(rng, 1, 2); /* staged pixels of which are skewed */
         if (layout == DWC_NHWC && kernel->rows == DWCI_STRIP && dwt_chance(rng, 1, 3))
@@ -259,7 +265,7 @@ static void check_case(const kernel_case *k, dwt_rng *rng, dwt_guard_side side) 
     args.stream = past || dwt_chance(rng, 1, 2) ? stream.data : NULL;
     const int64_t units = p->layout == DWC_NHWC ? vectors : p->c;
     dwci_direct_part parts[] = {{0, g->oh, 0, units}, {0, g->oh, 0, units}};
-    if (!past && dwt_chance(rng, 1, 2))
+    if ((!past || p->layout == DWC_NCHW) && dwt_chance(rng, 1, 2))
         parts[0].v0 = parts[1].v1 = dwt_between(rng, 0, units);
     else
         parts[0].y0 = parts[1].y1 = dwt_between(rng, 0, g->oh);
