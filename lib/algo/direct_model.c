@@ -11,8 +11,8 @@
  * choice takes 1.04 times as long as the best candidate (geometric mean; 95 % of the layers 1.17, the worst 1.6), with
  * AVX2 1.10 (worst 2.1); from memory, 63 layers, 1.03 (1.2). Tiles: the same core, 90 random cases in its caches, 1.055
  * (95 % 1.22), 50 others 1.04 (worst 1.25); from memory: AMD Zen 3 (3.4 GHz, 32 KiB and 512 KiB of cache). On an AMD
- * Zen of 2017 (2.7 GHz, caches like those), calibrated, 60 random cases, in its caches: 1.025 (95 % 1.12, worst 1.23),
- * NCHW 1.02 (1.16, 1.49). */
+ * Zen of 2017 (2.0 to 2.8 GHz, caches like those), calibrated, 60 random cases, in its caches: 1.025 (95 % 1.12, worst
+ * 1.23), NCHW 1.02 (1.16, 1.49). */
 #include "algo/direct.h"
 #include "core/cost.h"
 
@@ -257,7 +257,8 @@ static double strip_tap_rows(const dwc_problem *p, const tiling *t, double rows)
 }
 
 /* Nanoseconds of arithmetic of one visit of a strip, a mean over the image: products, loads, rows. WIDE: vectors of 64
- * bytes; SPILLED: sums, the pixels of a tap column and a filter vector are more than there are registers. */
+ * bytes; SPILLED: sums, and in that order the pixels of a tap column and a filter vector, are more than the
+ * registers. */
 static double strip_arithmetic_ns(const dwci_case *c, const tiling *t) {
     static const double PRODUCT_NS = 0.1, LOAD_NS = 0.109, ROW_NS = 1.13, WIDE = 1.39, SPILLED = 1.2;
     const dwc_problem *p = &c->problem;
@@ -278,7 +279,7 @@ static double strip_arithmetic_ns(const dwci_case *c, const tiling *t) {
         2 * kept >= taps ? products * (taps - kept) / taps : fmax(0, tap_rows) * (double)p->kw * tiles;
     const double loads = rows * fmax(0, tiles * t->in_columns - columns_cut) + filter;
     const bool wide = dwci_lanes(c) * (int64_t)dwci_accumulator_bytes(c) >= LINE;
-    const bool spilled = 2 * kept < taps && (double)(t->columns + 1) > free + 2;
+    const bool spilled = 2 * kept < taps && (live + 1) * t->columns + 1 > dwci_element(c)->registers;
     return c->pace.arithmetic * (PRODUCT_NS * products + LOAD_NS * loads + ROW_NS * rows * tiles) * (wide ? WIDE : 1) *
            (spilled ? SPILLED : 1) / (bands * tiles);
 }

@@ -115,8 +115,10 @@ double dwci_transposed_cost(const dwci_algo *inner, const dwci_case *c, const dw
     const int threads = dwci_cost_threads(c, 0.3, c->problem.n * blocks);
     const double phases = phases_along(c->problem.sh, c->problem.dh, c->geometry.oh) *
                           phases_along(c->problem.sw, c->problem.dw, c->geometry.ow);
-    const double seconds = units * (m * INNER * inner->cost(&one, params) +
-                                    1e-9 * c->pace.near * (unit_ns + element_ns * moved + m * PHASE_NS * (phases - 1)));
+    const double calls_ns = m * PHASE_NS * (phases - 1);
+    const double seconds =
+        units * (m * INNER * inner->cost(&one, params) +
+                 1e-9 * (c->pace.near * (unit_ns + element_ns * moved) + c->pace.arithmetic * calls_ns));
     const double footprint = dwci_cost_footprint(c), l2 = dwci_second_cache(c->machine);
     const double memory = dwci_cost_from_memory(c)                ? c->pace.memory * footprint / 12e9
                           : footprint / (double)c->problem.n > l2 ? c->pace.far * footprint / 50e9
