@@ -43,7 +43,7 @@ static void check_problem(const dwc_problem *problem, uint64_t seed) {
             const char *algo = dwc_algo_get(a).name;
             const int candidates =
                 dwc_expert_candidates(dwt_context(isas[i]), problem, &(dwc_plan_options){.algo = algo}, params, MOST);
-            const dwt_call call = {algo, isas[i], 2};
+            const dwt_call call = {.algo = algo, .isa = isas[i], .threads = 2};
             dwc_plan_info info;
             for (int k = 0; k < candidates; k++) {
                 dwt_note(problem, seed, &call);

@@ -171,7 +171,8 @@ static void check_problem(const dwc_problem *problem, uint64_t seed, void *user)
     }
     int with_auto = dwt_args.algo == NULL || strcmp(dwt_args.algo, "auto") == 0;
     for (int i = 0; i < isa_count && with_auto; i++) {
-        dwt_call call = {"auto", isas[i], 1};
+        /* Parts of a batch need not be of its class, by which "auto" may choose. */
+        const dwt_call call = {"auto", isas[i], 1, seed % 2 ? DWC_CACHE_WARM : DWC_CACHE_COLD};
         uint64_t hash;
         check_call(&c, &call, &hash);
     }

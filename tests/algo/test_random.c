@@ -138,7 +138,7 @@ static void damaged_call(void **state) {
         dwc_problem problem = dwt_problem(control_text[i / 2]), shifted;
         int exact = i % 2;
         dwt_rule rule = {exact ? DWT_BITWISE : DWT_COMPONENTWISE, 0};
-        dwt_call call = {"direct", DWC_ISA_BASELINE, 1};
+        dwt_call call = {.algo = "direct", .isa = DWC_ISA_BASELINE, .threads = 1};
         problem.activation = DWC_NO_ACTIVATION;
         dwt_case_init(&c, &problem, 8, exact ? DWT_INTEGER : DWT_REAL);
         void *output = dwt_elements(problem.dtype, c.shape.outputs);

@@ -137,8 +137,8 @@ static void check_case(const dwt_case *c, int64_t *runs) {
     const int nhwc = p->layout == DWC_NHWC, wide = p->c >= 16;
     const int high = (p->h - 1) / p->dh >= p->kh - 1 && (c->shape.oh - 1) / p->dh >= p->kh - 1;
     for (int i = 0, count = dwt_isas(isas); i < count; i++) {
-        const dwt_call rows = {nhwc ? "winograd" : "winograd_transposed", isas[i], 1},
-                       both = {"winograd_2d", isas[i], 1};
+        const dwt_call rows = {.algo = nhwc ? "winograd" : "winograd_transposed", .isa = isas[i], .threads = 1},
+                       both = {.algo = "winograd_2d", .isa = isas[i], .threads = 1};
         if (wanted(rows.algo))
             check_variants(c, &rows, wide, output, runs);
         if (wanted(both.algo))
@@ -187,7 +187,7 @@ static void nan_spreads_no_further(const char *algo, const char *text, int squar
     dwt_case_expect(&c);
     float *output = dwt_elements(p.dtype, c.shape.outputs);
     for (int i = 0, isa_count = dwt_isas(isas); i < isa_count; i++) {
-        const dwt_call call = {algo, isas[i], 1};
+        const dwt_call call = {.algo = algo, .isa = isas[i], .threads = 1};
         const int variants =
             dwc_expert_candidates(dwt_context(isas[i]), &p, &(dwc_plan_options){.algo = algo}, params, MOST);
         assert_true(variants >= least);
@@ -244,7 +244,7 @@ static void large_numbers(void **state) {
         dwt_set(p.dtype, c.filter, i, 1e-30);
     float *output = dwt_elements(p.dtype, c.shape.outputs);
     for (int i = 0; i < 2; i++) {
-        const dwt_call call = {i ? "winograd_2d" : "winograd", DWC_ISA_AVX512, 1};
+        const dwt_call call = {.algo = i ? "winograd_2d" : "winograd", .isa = DWC_ISA_AVX512, .threads = 1};
         dwc_verification v;
         dwc_plan_info info;
         dwc_plan *plan;

@@ -28,7 +28,7 @@ static size_t aligned(size_t bytes) {
 static bench open_bench(const char *text, const char *algo) {
     bench b;
     dwc_problem p = dwt_problem(text);
-    dwt_call call = {algo, DWC_ISA_BASELINE, 2};
+    dwt_call call = {.algo = algo, .isa = DWC_ISA_BASELINE, .threads = 2};
     dwt_note(&p, 0, &call);
     b.plan = dwt_plan(&call, &p);
     dwc_plan_get_info(b.plan, &b.info);

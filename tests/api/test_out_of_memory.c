@@ -149,7 +149,8 @@ static void one_call_fails(void **state) {
             assert_true(failures < 1000);
         }
         assert_true(failures > 0);
-        dwt_check(&c, &(dwt_call){"auto", DWC_ISA_BEST, 2}, (dwt_rule){DWT_COMPONENTWISE, 0}, output);
+        dwt_check(&c, &(dwt_call){.algo = "auto", .isa = DWC_ISA_BEST, .threads = 2}, (dwt_rule){DWT_COMPONENTWISE, 0},
+                  output);
         dwc_context_destroy(context);
         assert_int_equal(m.live, 0);
         free(output);

@@ -84,7 +84,7 @@ static void other_problems(void **state) {
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         dwt_case c;
-        dwt_call call = {"direct", DWC_ISA_BASELINE, 1};
+        dwt_call call = {.algo = "direct", .isa = DWC_ISA_BASELINE, .threads = 1};
         dwc_problem right = dwt_problem(others[i][0]), wrong = dwt_problem(others[i][1]);
         dwt_case_init(&c, &right, 2, DWT_REAL);
         void *output = dwt_elements(right.dtype, c.shape.outputs);
@@ -101,7 +101,7 @@ static void other_problems(void **state) {
 static void null_pointers(void **state) {
     (void)state;
     dwt_case c;
-    dwt_call call = {"direct", DWC_ISA_BASELINE, 1};
+    dwt_call call = {.algo = "direct", .isa = DWC_ISA_BASELINE, .threads = 1};
     dwc_problem problem = dwt_problem(texts[0]);
     dwt_case_init(&c, &problem, 2, DWT_REAL);
     void *output = dwt_elements(problem.dtype, c.shape.outputs);

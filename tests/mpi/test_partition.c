@@ -191,7 +191,7 @@ static void check_problem(const dwc_problem *problem, uint64_t seed, void *user)
     dwt_case_init(&c, problem, seed, DWT_REAL);
     void *whole = dwt_elements(problem->dtype, c.shape.outputs);
     for (int a = 0; a < 2; a++) {
-        const dwt_call call = {algos[a], isas[dwt_between(&rng, 0, isa_count - 1)], 1};
+        const dwt_call call = {.algo = algos[a], .isa = isas[dwt_between(&rng, 0, isa_count - 1)], .threads = 1};
         dwc_plan_info info;
         if (!dwt_run_case(&call, &c, whole, &info))
             continue;

@@ -97,7 +97,7 @@ static int find_call(int index, dwt_call *call) {
             if (dwt_args.isa != NULL && strcmp(dwt_args.isa, dwc_isa_name(isas[i])) != 0)
                 continue;
             if (found == index)
-                *call = (dwt_call){name, isas[i], 1};
+                *call = (dwt_call){.algo = name, .isa = isas[i], .threads = 1};
             found++;
         }
     }
@@ -109,7 +109,7 @@ int dwt_call_count(void) {
 }
 
 dwt_call dwt_call_get(int index) {
-    dwt_call call = {"auto", DWC_ISA_BASELINE, 1};
+    dwt_call call = {.algo = "auto", .isa = DWC_ISA_BASELINE, .threads = 1};
     find_call(index, &call);
     return call;
 }
@@ -126,6 +126,7 @@ dwc_plan *dwt_plan(const dwt_call *call, const dwc_problem *problem) {
     dwc_plan_options_init(&options);
     options.algo = call->algo;
     options.threads = call->threads;
+    options.cache = call->cache;
     dwc_status status = dwc_plan_create(dwt_context(call->isa), problem, &options, &plan, &error);
     if (status == DWC_NOT_APPLICABLE && !serves_all(call->algo))
         return NULL;

@@ -92,6 +92,7 @@ typedef struct dwt_call {
     const char *algo; /* a name or "auto" */
     dwc_isa isa;      /* the context's cap */
     int threads;
+    dwc_cache cache; /* 0: by the size of the batch */
 } dwt_call;
 
 /* Every algorithm under every instruction-set cap this machine has, within --algo and --isa; one thread. An algorithm

@@ -12,7 +12,7 @@
 static dwc_plan *plan_of(const char *text, const char *algo) {
     dwc_isa isas[3];
     const dwc_problem problem = dwt_problem(text);
-    const dwt_call call = {algo, isas[dwt_isas(isas) - 1], 1};
+    const dwt_call call = {.algo = algo, .isa = isas[dwt_isas(isas) - 1], .threads = 1};
     return dwt_plan(&call, &problem);
 }
 

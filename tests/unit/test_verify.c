@@ -11,7 +11,7 @@
 /* Runs the case and returns the plan. */
 static dwc_plan *run(const dwt_case *c, void *output) {
     dwc_isa isas[3];
-    const dwt_call call = {"direct", isas[dwt_isas(isas) - 1], 2};
+    const dwt_call call = {.algo = "direct", .isa = isas[dwt_isas(isas) - 1], .threads = 2};
     dwt_run_case(&call, c, output, NULL);
     return dwt_plan(&call, &c->problem);
 }
