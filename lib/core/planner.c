@@ -151,7 +151,8 @@ static dwc_status choose_by_model(const dwc_context *context, const dwci_case *o
                 snprintf(nearest, sizeof nearest, "%s: %.120s", algo->name, why);
             continue;
         }
-        dwci_log(context, DWC_LOG_PLAN, "%s: %.3g s per image by the model", algo->name, seconds);
+        const int64_t images = one->problem.n > 0 ? one->problem.n : 1;
+        dwci_log(context, DWC_LOG_PLAN, "%s: %.3g s per image by the model", algo->name, seconds / (double)images);
         if (best_seconds < 0 || seconds < best_seconds) {
             plan->algo = algo;
             plan->solution.params = params;
