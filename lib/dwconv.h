@@ -331,7 +331,7 @@ typedef enum dwc_numerics {
 
 /* Where input and output lie when a plan is executed. */
 typedef enum dwc_cache {
-    DWC_CACHE_AUTO = 0, /* in the caches if they are small enough: 0.7 of the last one, a batch, which is seldom used
+    DWC_CACHE_AUTO = 0, /* in the caches if they are small enough: 0.6 of the last one, a batch, which is seldom used
                            twice, 0.1 of it */
     DWC_CACHE_WARM = 1, /* in the caches */
     DWC_CACHE_COLD = 2  /* in memory, however small: one of many batches, say */

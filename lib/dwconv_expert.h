@@ -117,13 +117,15 @@ DWC_API dwc_status dwc_expert_wisdom_replace(dwc_wisdom *wisdom, const char *pat
 
 /* ---- calibration ------------------------------------------------------------------------------------------------- */
 
-/* Loops that tell how fast a machine is, one thread each. */
+/* Loops that tell how fast a machine is, one thread each; the last one is a plan of `direct`. */
 enum {
     DWC_CALIBRATION_MULTIPLY_ADD, /* float32 vectors in registers: seconds of a vector */
     DWC_CALIBRATION_SECOND_CACHE, /* a line read and a line written, from and to the second cache: seconds of both, */
     DWC_CALIBRATION_LAST_CACHE,   /* the last cache, where it is much larger, */
     DWC_CALIBRATION_MEMORY,       /* and memory, past the caches where that is faster; not measured where the last cache
                                      is larger than 128 MiB */
+    DWC_CALIBRATION_COLLISION,    /* a line of outputs of a 3x3 filter whose outputs and inputs all fall into one set of
+                                     the first cache: seconds more than if they fell into two */
     DWC_CALIBRATION_LOOPS
 };
 
@@ -134,7 +136,7 @@ typedef struct dwc_calibration {
 } dwc_calibration;
 
 #define DWC_CALIBRATION_KEY "calibration"
-enum { DWC_CALIBRATION_REVISION = 1 }; /* of the loops */
+enum { DWC_CALIBRATION_REVISION = 2 }; /* of the loops */
 
 /* The calibration of the context's kind of machine. DWC_NO_RECORD: there is none, or none by these loops. */
 DWC_API dwc_status dwc_expert_calibration_find(const dwc_context *context, const dwc_wisdom *wisdom,

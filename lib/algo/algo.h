@@ -12,9 +12,11 @@
 #include <stdbool.h>
 
 /* How many times as long as on the server core that most constants of the cost models were fitted on it takes here to
- * multiply and add, and to move what lies in the second cache, the last one and memory: see core/calibration.c. */
+ * multiply and add, and to move what lies in the second cache, the last one and memory; nanoseconds that a line of
+ * outputs takes longer here, but not there, where all of a tile's lines fall into one set of the first cache: see
+ * core/calibration.c. */
 typedef struct dwci_pace {
-    double arithmetic, near, far, memory;
+    double arithmetic, near, far, memory, collision_ns;
 } dwci_pace;
 
 /* What an algorithm may base its decisions on. Sizes that would change the bits of a result (n, threads) must not

@@ -4,7 +4,8 @@
  * A visit is one tile (or strip) of one vector of output channels. The model adds, over all visits, its arithmetic and
  * the cache lines that it brings from the second and the last cache; strips do both at the same time, in part. Pixels
  * that lie a power of two apart fall into few sets of the first cache: where more lines of a tile share a set than it
- * has ways, they push each other out and come again for the next vector. Staging costs a copy and avoids this.
+ * has ways, they push each other out and come again for the next vector. Where outputs lie in the same sets, some cores
+ * lose far more time: what was measured of this one, see dwci_pace. Staging costs a copy and avoids this.
  *
  * Strips: the constants are a fit on an Intel server core of 2024 (3.7 GHz, 48 KiB and 2 MiB of cache), AVX-512 and
  * AVX2, 68 real and 189 random cases, up to 20 candidates each, the worst of four buffer offsets. There the
@@ -12,7 +13,7 @@
  * AVX2 1.10 (worst 2.1); from memory, 63 layers, 1.03 (1.2). Tiles: the same core, 90 random cases in its caches, 1.055
  * (95 % 1.22), 50 others 1.04 (worst 1.25); from memory: AMD Zen 3 (3.4 GHz, 32 KiB and 512 KiB of cache). On an AMD
  * Zen of 2017 (2.0 to 2.8 GHz, caches like those), calibrated, 60 random cases, in its caches: 1.025 (95 % 1.12, worst
- * 1.23), NCHW 1.02 (1.16, 1.49). */
+ * 1.23), NCHW 1.02 (1.16, 1.49). On an AMD Zen 4, 60 random cases: 1.034 (1.16, 1.37), NCHW, 50: 1.023 (1.15, 1.39). */
 #include "algo/direct.h"
 #include "core/cost.h"
 
@@ -24,8 +25,10 @@ static const double INSTRUCTION_NS = 0.133, L2_LINE_NS = 0.1, L3_LINE_NS = 0.1, 
 /* A line of outputs that is pushed out before it is written; multiplier 1 has this in the terms fitted to it. */
 static const double PUSHED_LINE_NS = 0.5, STRIP_PUSHED_LINE_NS = 2.1;
 enum { MOST_CROWDED = 4 }; /* of what crowding.in counts */
-/* A vector copied to a stage; by how much longer it takes in all with phases of columns, whose pixels lie apart. */
-static const double COPY_VECTOR_NS = 1, STRIP_COPY_VECTOR_NS = 0.67, STRIP_COPY_FAR_NS = 1.6, SCATTERED = 1.3;
+/* Collisions in 1, 2, 4 and 8 sets took 9, 4.1, 1.6 and 0.4 ns a line (AMD Zen 4). */
+static const double ONE_SET = 1.1;
+/* A vector copied to a stage; by how much longer it takes in all with twice as many phases of columns. */
+static const double COPY_VECTOR_NS = 1, STRIP_COPY_VECTOR_NS = 0.67, STRIP_COPY_FAR_NS = 1.6, SCATTERED = 0.3;
 /* From memory: a line; a line of more streams than the core follows, for each of them; a line staged. */
 static const double MEMORY_LINE_NS = 2, STREAM_LINE_NS = 0.1, STAGED_LINE_NS = 2.15, STRIP_STAGED_LINE_NS = 4.5;
 enum { STREAMS = 16 };
@@ -140,6 +143,7 @@ typedef struct crowding {
     double in;  /* the square of how many ways' worth of lines share the set, that is how often the line is pushed out:
                    0 where they fit, a half where they fit barely */
     double out; /* 0: a line stays until it is written, 1: it is always pushed out before */
+    double shared; /* the part of the input's lines that share the set of a line of output */
 } crowding;
 
 static int64_t set_of(int64_t row, uint64_t row_bytes, int64_t column, uint64_t column_bytes) {
@@ -153,7 +157,7 @@ static crowding crowding_of(const tiling *t, int64_t kh, int64_t kw, int64_t way
     const int64_t in_columns = at_most(at_most((t->columns - 1) * t->sw + kw, t->w), MOST),
                   out_rows = at_most(t->rows, MOST_ROWS);
     int in[SETS] = {0}, out[SETS] = {0};
-    crowding mean = {0, 0};
+    crowding mean = {0, 0, 0};
     for (int64_t r = 0; r < in_rows; r++)
         for (int64_t x = 0; x < in_columns; x++)
             in[set_of(r, t->row, x, t->pixel)]++;
@@ -165,6 +169,7 @@ static crowding crowding_of(const tiling *t, int64_t kh, int64_t kw, int64_t way
         const double over = (double)in[s] / (double)ways + (t->staged ? 0 : share);
         mean.in += in[s] * (over > 1 ? over * over : over == 1 ? 0.5 : 0) / (double)(in_rows * in_columns);
         mean.out += out[s] * fmin(1, fmax(0, 2 * share - 1.5)) / (double)(out_rows * t->columns);
+        mean.shared += (double)in[s] * out[s] / (double)(in_rows * in_columns * out_rows * t->columns);
     }
     return mean;
 }
@@ -209,6 +214,8 @@ typedef struct traffic {
     double in, out, fresh; /* fresh: input that no visit before had, and twice the output */
     double pushed;         /* output lines pushed out before they are written, multiplier 2 or more */
     double crowded;        /* crowding.in */
+    double colliding;      /* as many lines of output in one set, among as many of input, lose as much time: strips load
+                              and store in turn, tiles store behind all loads; half types store half lines */
 } traffic;
 
 /* How many of `taps` taps `pad` zeros cut off, all outputs of a phase at that end of a row or column together. */
@@ -298,9 +305,10 @@ static double strip_ns(const dwci_case *c, const tiling *t, const traffic *lines
     const bool half = dwci_lanes(c) * (int64_t)c->geometry.element_bytes < LINE; /* the next vector wants the rest */
     double memory = 0;
     if (!in_l1)
-        memory += c->pace.near *
-                  ((lines->in + 2 * lines->out) * (NEAR_NS + NEAR_HIGH_NS * high) +
-                   (lines->in + lines->out) * CROWDED_NS * (half ? HALF : 1) * fmin(lines->crowded, MOST_CROWDED));
+        memory += c->pace.near * (lines->in + 2 * lines->out) * (NEAR_NS + NEAR_HIGH_NS * high) +
+                  fmax(c->pace.near * (lines->in + lines->out) * CROWDED_NS * (half ? HALF : 1) *
+                           fmin(lines->crowded, MOST_CROWDED),
+                       c->pace.collision_ns * lines->colliding);
     /* Narrow and low ones are what the prefetchers follow. */
     memory += c->pace.far * far * lines->fresh * (FAR_NS + FAR_WIDE_NS * (t->mean_columns - 1) + FAR_HIGH_NS * high);
     return norm(arithmetic, memory, 3.4) + (in_l1 ? 0 : c->pace.near * lines->pushed * STRIP_PUSHED_LINE_NS);
@@ -309,7 +317,8 @@ static double strip_ns(const dwci_case *c, const tiling *t, const traffic *lines
 /* Nanoseconds of the tensors of one image from and to memory, in strips: few streams at once are what the prefetchers
  * follow, low strips read rows again, and what is asked for ahead must stay in the second cache. */
 static double strip_memory_ns(const dwci_case *c, const tiling *t, double lines, double l2, bool ahead) {
-    static const double LINE_NS = 3.6, STREAM = 0.1, STREAMS_FREE = 8, AGAIN = 0.2, OVER = 0.54, ROOM = 0.5;
+    static const double LINE_NS = 3.6, STREAM = 0.1, STREAMS_FREE = 8, AGAIN = 0.2, OVER = 0.54, ROOM = 0.5,
+                        MOST_OVER = 0.4;
     const dwc_problem *p = &c->problem;
     const double bytes = (double)c->geometry.element_bytes, fresh = t->mean_rows * (double)t->sh;
     const double again = (double)at_least(p->kh - t->sh, 0);
@@ -318,7 +327,7 @@ static double strip_memory_ns(const dwci_case *c, const tiling *t, double lines,
     const double band = (fresh + again) * row + (ahead ? next : 0);
     return c->pace.memory * lines * LINE_NS *
            (1 + STREAM * fmax(0, log2(fresh * t->mean_columns * (double)t->sw / STREAMS_FREE)) + AGAIN * again / fresh +
-            OVER * fmax(0, band / l2 - ROOM));
+            fmin(MOST_OVER, OVER * fmax(0, band / l2 - ROOM)));
 }
 
 /* By how much copying to stages is more than copying the image once: rows copied again, short pieces, above all where
@@ -367,6 +376,9 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
     traffic lines = {
         .in = t.in_rows * columns * line, .out = t.mean_rows * t.mean_columns * vector / LINE, .crowded = crowded.in};
     lines.pushed = p->m > 1 ? lines.out * crowded.out : 0;
+    lines.colliding = (strip ? (lines.in + lines.out) / 2 : lines.out) *
+                      ((double)dwci_accumulator_bytes(c) / (double)c->geometry.element_bytes) *
+                      fmax(0, ONE_SET * crowded.shared - (ONE_SET - 1));
     lines.fresh = streams * line + 2 * lines.out;
 
     double ns;
@@ -377,8 +389,9 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
         ns = visits * instructions(c, &t) * INSTRUCTION_NS * c->pace.arithmetic;
         if (footprint > l1)
             ns += visits * c->pace.near *
-                  ((lines.in * (1 + CROWDED * fmin(crowded.in, MOST_CROWDED)) + lines.out) * L2_LINE_NS +
-                   lines.pushed * PUSHED_LINE_NS);
+                      ((lines.in * (1 + CROWDED * fmin(crowded.in, MOST_CROWDED)) + lines.out) * L2_LINE_NS +
+                       lines.pushed * PUSHED_LINE_NS) +
+                  visits * c->pace.collision_ns * lines.colliding;
         if (footprint > l2 && !memory)
             ns += visits * (lines.fresh - lines.out) * L3_LINE_NS * c->pace.far;
         /* Each tile takes all filters of a block again. */
@@ -392,8 +405,8 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
         ns += (double)p->h * (double)p->w * (all / (double)p->m) *
               copies_again(c, params, t.vectors, footprint > 8 * l2) * vector_ns *
               (memory ? c->pace.memory : c->pace.near);
-        if (p->dw > dwci_common_divisor(p->sw, p->dw)) /* pixels apart, where the others read all side by side */
-            ns *= SCATTERED;
+        /* Of one phase of columns: pixels apart, where the others read all side by side. */
+        ns *= 1 + SCATTERED * log2((double)(p->dw / dwci_common_divisor(p->sw, p->dw)));
     }
     if (memory && strip && !t.staged)
         ns = norm(ns, strip_memory_ns(c, &t, footprint / LINE, l2, params->value[DWCI_PREFETCH] > 0), 2.7);

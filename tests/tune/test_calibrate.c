@@ -2,6 +2,7 @@
 /* dwc_calibrate: what it records, and that the cost models follow it, on this kind of machine only. No time is judged.
  */
 #include "bench.h"
+#include "core/context.h"
 #include "dwconv_expert.h"
 #include "dwconv_tune.h"
 
@@ -52,7 +53,20 @@ static double seconds_of(const bench *m, const char *text, const char *algo, dwc
     return info.model_seconds;
 }
 
-static const dwc_calibration usual = {{0.14e-9, 1.2e-9, 5e-9, 8e-9}}, slow = {{1e-6, 1e-6, 1e-6, 1e-6}};
+/* Whether `direct` would copy its input to a stage. */
+static int chooses_stage(const bench *m, const char *text) {
+    const dwc_problem problem = dwt_problem(text);
+    const dwc_plan_options options = {.algo = "direct", .cache = DWC_CACHE_WARM};
+    dwc_plan_info info;
+    dwc_plan *plan;
+    dwc_error error;
+    dwt_ok(dwc_plan_create(m->context, &problem, &options, &plan, &error), &error, text);
+    dwc_plan_get_info(plan, &info);
+    dwc_plan_destroy(plan);
+    return strstr(info.params, "stage=0") == NULL;
+}
+
+static const dwc_calibration usual = {{0.14e-9, 1.2e-9, 5e-9, 8e-9, 0.7e-9}}, slow = {{1e-6, 1e-6, 1e-6, 1e-6, 0}};
 
 /* Eight times slower in all respects, the most there is, takes eight times as long. */
 static void test_all_slower(void **state) {
@@ -107,11 +121,67 @@ static void test_one_slower(void **state) {
         const int near = i == DWC_CALIBRATION_MULTIPLY_ADD || i == DWC_CALIBRATION_SECOND_CACHE;
         assert_true(near ? seconds_of(&m, image, "direct", DWC_CACHE_WARM) > 1.05 * warm
                          : seconds_of(&m, image, "direct", DWC_CACHE_WARM) == warm);
-        assert_true((seconds_of(&m, large, "direct", DWC_CACHE_WARM) > 1.05 * far) == (i != DWC_CALIBRATION_MEMORY));
+        assert_true((seconds_of(&m, large, "direct", DWC_CACHE_WARM) > 1.05 * far) ==
+                    (i != DWC_CALIBRATION_MEMORY && i != DWC_CALIBRATION_COLLISION));
         assert_true(i != DWC_CALIBRATION_MEMORY || seconds_of(&m, image, "direct", DWC_CACHE_COLD) > 1.05 * cold);
         close_bench(&m);
     }
     close_bench(&plain);
+}
+
+/* Where lines of outputs collide with pixels a power of two apart, `direct` first copies pixels of one or two sets. A
+ * large collision, and one that does not count. */
+static void test_collision(void **state) {
+    (void)state;
+    static const struct {
+        const char *problem;
+        int stages;
+    } rows[] = {
+        {"f32:nhwc:n1:14x14x1024:k3x3", 1},      {"f32:nhwc:n1:14x14x512:k3x3", 1},
+        {"f32:nhwc:n1:14x14x1024:k3x3:s2x2", 1}, {"f64:nhwc:n1:14x14x512:k3x3", 1},
+        {"f32:nhwc:n1:14x14x960:k3x3", 0},       {"f32:nhwc:n1:28x28x64:k3x3", 0},
+        {"f32:nhwc:n1:14x14x728:k3x3:s2x2", 0},
+    };
+    bench plain = open_bench_with(DWC_ISA_BASELINE), collides = open_bench_with(DWC_ISA_BASELINE),
+          hardly = open_bench_with(DWC_ISA_BASELINE);
+    dwc_calibration c = usual;
+    c.seconds[DWC_CALIBRATION_COLLISION] = 20e-9;
+    add(&collides, NULL, &c, DWC_CALIBRATION_REVISION);
+    c.seconds[DWC_CALIBRATION_COLLISION] = 1.9e-9;
+    add(&hardly, NULL, &c, DWC_CALIBRATION_REVISION);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *text = rows[i].problem;
+        const double before = seconds_of(&plain, text, "direct", DWC_CACHE_WARM);
+        const double after = seconds_of(&collides, text, "direct", DWC_CACHE_WARM);
+        if (rows[i].stages ? !(after > 1.02 * before) : after != before)
+            fail_msg("%s: %g s, colliding %g s", text, before, after);
+        assert_int_equal(chooses_stage(&collides, text), rows[i].stages);
+        assert_int_equal(chooses_stage(&plain, text), 0);
+        assert_true(seconds_of(&hardly, text, "direct", DWC_CACHE_WARM) == before);
+    }
+    close_bench(&plain), close_bench(&collides), close_bench(&hardly);
+}
+
+/* Without a calibration of its own a machine takes that of a core known to be alike. */
+static void test_known(void **state) {
+    (void)state;
+    static const char text[] = "f32:nhwc:n1:14x14x1024:k3x3";
+    bench m = open_bench_with(DWC_ISA_BASELINE);
+    dwc_machine *machine = &m.context->machine;
+    const double plain = seconds_of(&m, text, "direct", DWC_CACHE_WARM);
+    const dwc_isa isa = machine->isa;
+    strcpy(machine->vendor, "AuthenticAMD");
+    machine->family = 25, machine->model = 0x11;
+    assert_true(seconds_of(&m, text, "direct", DWC_CACHE_WARM) == plain); /* none of this instruction set */
+    machine->isa = DWC_ISA_AVX512;
+    assert_int_equal(chooses_stage(&m, text), 1);
+    machine->model = 0x20;
+    assert_int_equal(chooses_stage(&m, text), 0);
+    machine->model = 0x11;
+    add(&m, NULL, &usual, DWC_CALIBRATION_REVISION); /* its own counts more */
+    assert_int_equal(chooses_stage(&m, text), 0);
+    machine->isa = isa;
+    close_bench(&m);
 }
 
 /* Another instruction set is another kind of machine, other loops are another measure. */
@@ -135,10 +205,8 @@ static void test_not_of_this_machine(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_measured),
-        cmocka_unit_test(test_all_slower),
-        cmocka_unit_test(test_one_slower),
-        cmocka_unit_test(test_not_of_this_machine),
+        cmocka_unit_test(test_measured),  cmocka_unit_test(test_all_slower), cmocka_unit_test(test_one_slower),
+        cmocka_unit_test(test_collision), cmocka_unit_test(test_known),      cmocka_unit_test(test_not_of_this_machine),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     dwt_end();
