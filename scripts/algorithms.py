@@ -133,7 +133,9 @@ def counts():
                 yield "| " + " | ".join(cells) + " |"
     yield ""
     yield ("On CPUs whose two vector units that multiply also do the additions (Intel's with AVX-512) a count of 2 is a "
-           "cycle. Direct stays below its count at the borders: it skips taps outside the image in both directions, "
+           "cycle. AMD's Zen cores have other units for additions, so that these hide behind the products (Zen 4: one vector "
+           "of 64 bytes of each a cycle; one loaded, half a one stored): counts say less there, and more is gained with "
+           "multipliers. Direct stays below its count at the borders: it skips taps outside the image in both directions, "
            "`winograd` only rows, `winograd_2d` none. Elements and sums go through the first cache on top of that, "
            "(m + k - 1) / m of each for an output along the rows. The points are chosen for small errors, not for products "
            "saved.")

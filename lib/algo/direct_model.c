@@ -22,7 +22,8 @@
 /* Tiles: instructions, lines; by how much a line of input takes longer for each time that it is pushed out; a line of
  * filter. */
 static const double INSTRUCTION_NS = 0.133, L2_LINE_NS = 0.1, L3_LINE_NS = 0.1, CROWDED = 0.3, FILTER_LINE_NS = 0.05;
-/* A line of outputs that is pushed out before it is written; multiplier 1 has this in the terms fitted to it. */
+/* A line of outputs that is pushed out before it is written, in strips at the pace of the last cache (found so on AMD
+ * Zen 4); multiplier 1 has this in the terms fitted to it. */
 static const double PUSHED_LINE_NS = 0.5, STRIP_PUSHED_LINE_NS = 2.1;
 enum { MOST_CROWDED = 4 }; /* of what crowding.in counts */
 /* Collisions in 1, 2, 4 and 8 sets took 9, 4.1, 1.6 and 0.4 ns a line (AMD Zen 4). */
@@ -311,7 +312,7 @@ static double strip_ns(const dwci_case *c, const tiling *t, const traffic *lines
                        c->pace.collision_ns * lines->colliding);
     /* Narrow and low ones are what the prefetchers follow. */
     memory += c->pace.far * far * lines->fresh * (FAR_NS + FAR_WIDE_NS * (t->mean_columns - 1) + FAR_HIGH_NS * high);
-    return norm(arithmetic, memory, 3.4) + (in_l1 ? 0 : c->pace.near * lines->pushed * STRIP_PUSHED_LINE_NS);
+    return norm(arithmetic, memory, 3.4) + (in_l1 ? 0 : c->pace.far * lines->pushed * STRIP_PUSHED_LINE_NS);
 }
 
 /* Nanoseconds of the tensors of one image from and to memory, in strips: few streams at once are what the prefetchers

@@ -100,11 +100,13 @@ static double tile_segments(const dwci_case *c, const dwci_winograd_kernel *k, c
 /* Nanoseconds, a fit on a server core with AVX-512: 27 problems of 3 to 31 columns of taps and multipliers 1 to 8, then
  * the lines of 180 others, of 7x7 to 11x11 taps and multipliers 1 to 32. On these this or direct, by their costs, takes
  * 1.03 times as long as the faster of the two. CAUTION keeps to direct where they are close: it was left for something
- * slower twice, by 3 and 8 %. */
+ * slower twice, by 3 and 8 %. Only products go at the pace of multiply-adds, the transforms at that of loads: on AMD
+ * Zen additions have units of their own. There, Zen 4, what all algorithms' models choose took 1.043 times as long as
+ * the fastest candidate on the grid of tune/algorithms.md (95 % 1.15, worst 1.20), 1.022 on 30 others (worst 1.16). */
 static double cost(const dwci_case *c, const dwci_params *params) {
     static const double FORWARD_NS = 0.15, PRODUCT_NS = 0.15, ANY_PRODUCT_NS = 0.27, SINGLE = 3, CALL_NS = 4;
     static const double SUM_NS = 0.9, CROWDED_SUM_NS = 1.15; /* with its inverse; where scratch fills the first cache */
-    static const double CAUTION = 1.07;
+    static const double CAUTION = 1.07, SPREAD = 1.05;       /* the latter where the outputs of a pixel fill a page */
     static const double PAGE = 4096, PAGES = 96, PAGE_NS = 0.13,
                         MOST_PAGE_NS = 27; /* a line, for each page above PAGES */
     const dwc_problem *p = &c->problem;
@@ -122,7 +124,10 @@ static double cost(const dwci_case *c, const dwci_params *params) {
                  read = tiles + (double)(parts * (s.segments - 1) * s.step);
     /* Of many rows of taps or segments, rows of outputs go by sevens, the others one by one. */
     const double single = (double)(c->geometry.oh / p->dh % 7 * p->dh) / rows;
-    const double product_ns = s.segments == 1 && p->kh <= 9 ? PRODUCT_NS : ANY_PRODUCT_NS * (1 + (SINGLE - 1) * single);
+    const double arithmetic = c->pace.arithmetic, near = c->pace.near;
+    const double any_ns = sqrt(arithmetic * near) * ANY_PRODUCT_NS * (1 + (SINGLE - 1) * single);
+    const double product_ns =
+        s.segments == 1 && p->kh <= 9 ? arithmetic * PRODUCT_NS : fmax(arithmetic * PRODUCT_NS, any_ns);
     const double permuted = p->m > 1 ? 1 + 2 / (double)p->kh : 1; /* lanes that are put in place */
     const double lines = (double)dwci_lanes(c) * (double)c->geometry.element_bytes / 64;
     const double vector = (double)dwci_lanes(c) * (double)dwci_accumulator_bytes(c);
@@ -134,16 +139,14 @@ static double cost(const dwci_case *c, const dwci_params *params) {
     const double block = fmin(rows / (double)p->dh, DWCI_WINOGRAD_BLOCK);
     const double pages = block * (double)part * fmin(1, (double)phases * pixel / PAGE);
     const double page_ns = fmin(fmax(pages - PAGES, 0) * PAGE_NS, MOST_PAGE_NS);
-    const double arithmetic = c->pace.arithmetic;
-    double ns = rows * read * (arithmetic * 2 * pairs * (pairs + 1) * FORWARD_NS + lines * m * line_ns);
-    ns += arithmetic * multiples * elements * tap_rows(c) * tile_segments(c, k, &s, tiles) * permuted * product_ns;
-    ns +=
-        multiples * rows * tiles *
-        (arithmetic * elements * (SUM_NS + crowded * CROWDED_SUM_NS) + lines * m * (line_ns + c->pace.near * page_ns));
-    ns += arithmetic * bands * (double)parts * (1 + multiples) * (elements + 2) * CALL_NS;
+    double ns = rows * read * (near * 2 * pairs * (pairs + 1) * FORWARD_NS + lines * m * line_ns);
+    ns += multiples * elements * tap_rows(c) * tile_segments(c, k, &s, tiles) * permuted * product_ns;
+    ns += multiples * rows * tiles *
+          (near * elements * (SUM_NS + crowded * CROWDED_SUM_NS) + lines * m * (line_ns + c->pace.far * page_ns));
+    ns += near * bands * (double)parts * (1 + multiples) * (elements + 2) * CALL_NS;
     ns *= (double)phases * (double)p->n * (double)dwci_vectors(p->c, dwci_lanes(c));
     ns += dwci_minimal_memory_ns(c);
-    return 1e-9 * ns * CAUTION / c->threads;
+    return 1e-9 * ns * CAUTION * (pixel >= PAGE ? SPREAD : 1) / c->threads;
 }
 
 /* ---- preparation ------------------------------------------------------------------------------------------------- */
