@@ -256,7 +256,7 @@ typedef struct dwc_context_options {
     dwc_log_fn log;          /* NULL: silent */
     void *log_user;
     unsigned log_topics;
-    const dwc_wisdom *wisdom; /* tuning records and a calibration for its plans; NULL: none */
+    const dwc_wisdom *wisdom; /* tuning records and a calibration for its plans; NULL: neither */
     const char *topology; /* hwloc synthetic description in place of this machine's, for tests; NULL: this machine */
     int bind;             /* 1: while a plan runs on several threads, thread i stays on the i-th of the cores that the
                              process may run on (then the first again), found by hwloc; only where neither another

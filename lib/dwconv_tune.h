@@ -51,10 +51,10 @@ DWC_API dwc_status dwc_bench(const dwc_context *context, dwc_plan *const *plans,
 
 /* ---- calibration ------------------------------------------------------------------------------------------------- */
 
-/* Measures how fast this machine computes and moves data, on one thread, and adds that to `wisdom`, for the cost
- * model of contexts that have it. Takes less than a second, mostly, and, for that time, up to 256 MiB of the
- * context's memory. DWC_FILE_ERROR: as dwc_tune. Not for use while anything else runs on the machine, other ranks
- * included. */
+/* Measures how fast this machine computes and moves data, and what colliding addresses cost it, on one thread, and adds
+ * that to `wisdom`, for the cost model of contexts that have it. Takes less than a second, mostly,
+ * and, for that time, up to 256 MiB of the context's memory. DWC_FILE_ERROR: as dwc_tune. Not for use while anything
+ * else runs on the machine, other ranks included. */
 DWC_API dwc_status dwc_calibrate(const dwc_context *context, dwc_wisdom *wisdom, dwc_error *error);
 
 /* ---- tuning ------------------------------------------------------------------------------------------------------ */

@@ -26,7 +26,9 @@ static const double INSTRUCTION_NS = 0.133, L2_LINE_NS = 0.1, L3_LINE_NS = 0.1, 
  * Zen 4); multiplier 1 has this in the terms fitted to it. */
 static const double PUSHED_LINE_NS = 0.5, STRIP_PUSHED_LINE_NS = 2.1;
 enum { MOST_CROWDED = 4 }; /* of what crowding.in counts */
-/* Collisions in 1, 2, 4 and 8 sets took 9, 4.1, 1.6 and 0.4 ns a line (AMD Zen 4). */
+/* Copying pixels 4096, 2048, 1024 and 512 bytes apart, so in 1, 2, 4 and 8 sets, to the same sets took 9, 4.1, 1.6 and
+ * 0.4 ns a line more than to others, on AMD Zen 4, outputs 16 bytes behind; the calibration measures one set, 0 bytes
+ * behind. */
 static const double ONE_SET = 1.1;
 /* A vector copied to a stage; by how much longer it takes in all with twice as many phases of columns. */
 static const double COPY_VECTOR_NS = 1, STRIP_COPY_VECTOR_NS = 0.67, STRIP_COPY_FAR_NS = 1.6, SCATTERED = 0.3;
@@ -215,8 +217,9 @@ typedef struct traffic {
     double in, out, fresh; /* fresh: input that no visit before had, and twice the output */
     double pushed;         /* output lines pushed out before they are written, multiplier 2 or more */
     double crowded;        /* crowding.in */
-    double colliding;      /* as many lines of output in one set, among as many of input, lose as much time: strips load
-                              and store in turn, tiles store behind all loads; half types store half lines */
+    double colliding;      /* output lines as if all shared one set with the inputs, which the calibration measures.
+                              Strips, which load and store in turn: the mean of in and out. Half types: each store is
+                              half a line and costs as much as a whole one */
 } traffic;
 
 /* How many of `taps` taps `pad` zeros cut off, all outputs of a phase at that end of a row or column together. */
@@ -319,7 +322,7 @@ static double strip_ns(const dwci_case *c, const tiling *t, const traffic *lines
  * follow, low strips read rows again, and what is asked for ahead must stay in the second cache. */
 static double strip_memory_ns(const dwci_case *c, const tiling *t, double lines, double l2, bool ahead) {
     static const double LINE_NS = 3.6, STREAM = 0.1, STREAMS_FREE = 8, AGAIN = 0.2, OVER = 0.54, ROOM = 0.5,
-                        MOST_OVER = 0.4;
+                        MOST_OVER = 0.4; /* what leaves the second cache is still in the last */
     const dwc_problem *p = &c->problem;
     const double bytes = (double)c->geometry.element_bytes, fresh = t->mean_rows * (double)t->sh;
     const double again = (double)at_least(p->kh - t->sh, 0);

@@ -100,9 +100,11 @@ static double tile_segments(const dwci_case *c, const dwci_winograd_kernel *k, c
 /* Nanoseconds, a fit on a server core with AVX-512: 27 problems of 3 to 31 columns of taps and multipliers 1 to 8, then
  * the lines of 180 others, of 7x7 to 11x11 taps and multipliers 1 to 32. On these this or direct, by their costs, takes
  * 1.03 times as long as the faster of the two. CAUTION keeps to direct where they are close: it was left for something
- * slower twice, by 3 and 8 %. Only products go at the pace of multiply-adds, the transforms at that of loads: on AMD
- * Zen additions have units of their own. There, Zen 4, what all algorithms' models choose took 1.043 times as long as
- * the fastest candidate on the grid of tune/algorithms.md (95 % 1.15, worst 1.20), 1.022 on 30 others (worst 1.16). */
+ * slower twice, by 3 and 8 %.
+ *     Only products go at the pace of multiply-adds (those of many rows of taps or segments wait for loads as well, so
+ * between both), the transforms at that of loads: on AMD Zen additions have units of their own; outputs spread over
+ * pages at that of the last cache. On a Zen 4 what all algorithms' models choose took 1.043 times as long as the
+ * fastest candidate on the grid of tune/algorithms.md (95 % 1.15, worst 1.20), 1.022 on 30 others (worst 1.16). */
 static double cost(const dwci_case *c, const dwci_params *params) {
     static const double FORWARD_NS = 0.15, PRODUCT_NS = 0.15, ANY_PRODUCT_NS = 0.27, SINGLE = 3, CALL_NS = 4;
     static const double SUM_NS = 0.9, CROWDED_SUM_NS = 1.15; /* with its inverse; where scratch fills the first cache */

@@ -7,7 +7,8 @@
 #include "core/context.h"
 #include "dwconv_expert.h"
 
-/* By the calibration that the context's wisdom has of this kind of machine, else all 1. */
+/* By the calibration that the context's wisdom has of this kind of machine, else by that of a core known to be alike,
+ * else all 1. */
 dwci_pace dwci_calibration_pace(const dwc_context *context);
 
 /* See dwconv_expert.h. False: there is none, or it was made by other loops. */

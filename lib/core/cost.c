@@ -33,8 +33,9 @@ double dwci_last_cache(const dwc_machine *machine) {
 bool dwci_cost_from_memory(const dwci_case *c) {
     if (c->cache != DWC_CACHE_AUTO)
         return c->cache == DWC_CACHE_COLD;
-    /* A batch is seldom used again soon. On the server core of direct_model.c batches of 6 to 10 MB took 0.4 to 0.9 of
-     * the time from memory when planned so, and 0.95 to 1.3 times as long from the last cache. */
+    /* A single image: on an AMD Zen 4 with 32 MiB, 22 MB (0.66 of it) took 0.5 to 0.6 of the time when planned as from
+     * memory. A batch is seldom used again soon: on the server core of direct_model.c batches of 6 to 10 MB took 0.4 to
+     * 0.9 of the time from memory when planned so, and 0.95 to 1.3 times as long from the last cache. */
     const double last = dwci_last_cache(c->machine), l2 = (double)c->machine->l2_bytes;
     const double room = c->problem.n > 1 ? 0.1 * last : 0.6 * last;
     return dwci_cost_footprint(c) > (c->problem.n > 1 && room < l2 ? l2 : room);

@@ -87,7 +87,7 @@ typedef struct dwci_direct_args {
     /* NHWC. How to go about it; no bit depends on these. 0 stands for the kernel's own choice or for none. */
     int rows, columns;  /* of a tile, at most */
     int64_t block;      /* vectors of channels that one visit of the image computes; 0: all */
-    int64_t stage_rows; /* output rows whose input is copied to scratch at a time; 0: not copied */
+    int64_t stage_rows; /* output rows whose input is copied to scratch at a time, strips: see nhwc_collides; 0: none */
     void *scratch;      /* aligned to 64 bytes, dwci_stage_row elements for each input row of a stage */
     int64_t prefetch;   /* input rows ahead */
     void *stream; /* not NULL: outputs go past the caches by way of this, dwci_stream_bytes, NCHW: twice, one filled

@@ -114,6 +114,8 @@ static void make_problem(dwt_rng *rng, dwc_dtype dtype, dwc_layout layout, kerne
         if (layout == DWC_NHWC && kernel->rows == DWCI_STRIP && dwt_chance(rng, 1, 3))
             p->c =
                 DWCI_COPY_PIXEL / (int64_t)dwc_dtype_bytes(dtype) + lanes_of(k) * dwt_between(rng, 0, 2); /* copies */
+        if (layout == DWC_NHWC && kernel->rows == DWCI_STRIP && dwt_chance(rng, 1, 6))
+            p->c = DWCI_COPY_PIXEL / (int64_t)dwc_dtype_bytes(dtype); /* staged by the addresses */
         if (layout == DWC_NHWC && kernel->m == 0 && dwt_chance(rng, 1, 8)) {
             p->m = dwt_between(rng, 6, 80);
             p->c = dwt_between(rng, 1, 20);
@@ -225,8 +227,10 @@ static void check_case(const kernel_case *k, dwt_rng *rng, dwt_guard_side side) 
     dwt_guard_map(&in, (size_t)g->input_elements * element, side, element, in_offset);
     dwt_guard_map(&packed, (size_t)(p->kh * p->kw * padded) * accumulator, side, accumulator, 0);
     dwt_guard_map(&bias, (size_t)g->bias_elements * element, side, element, 0);
+    /* Also far enough from the input's place in a page for strips to need no stage. */
+    const size_t apart = dwt_chance(rng, 1, 2) ? 704 : 0;
     dwt_guard_map(&out, (size_t)g->output_elements * element, side, element,
-                  dwt_chance(rng, 1, 2) ? 16 * (size_t)dwt_between(rng, 0, 3) : 0);
+                  apart + (dwt_chance(rng, 1, 2) ? 16 * (size_t)dwt_between(rng, 0, 3) : 0));
     fill(rng, p->dtype, in.data, g->input_elements);
     fill(rng, p->dtype, filter, g->filter_elements);
     fill(rng, p->dtype, bias.data, g->bias_elements);

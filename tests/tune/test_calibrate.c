@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dwc_calibrate: what it records, and that the cost models follow it, on this kind of machine only. No time is judged.
- */
+/* dwc_calibrate: what it records, and that the cost models follow it, on this kind of machine only, or that of a known
+ * core. No time is judged. */
 #include "bench.h"
 #include "core/context.h"
 #include "dwconv_expert.h"
@@ -144,6 +144,11 @@ static void test_collision(void **state) {
     };
     bench plain = open_bench_with(DWC_ISA_BASELINE), collides = open_bench_with(DWC_ISA_BASELINE),
           hardly = open_bench_with(DWC_ISA_BASELINE);
+    bench *const all[] = {&plain, &collides, &hardly};
+    for (int i = 0; i < 3; i++) {
+        dwc_machine *machine = &all[i]->context->machine;
+        machine->l1d_bytes = 32 << 10, machine->l2_bytes = 1 << 20, machine->l3_bytes = 32 << 20;
+    }
     dwc_calibration c = usual;
     c.seconds[DWC_CALIBRATION_COLLISION] = 20e-9;
     add(&collides, NULL, &c, DWC_CALIBRATION_REVISION);
@@ -168,6 +173,7 @@ static void test_known(void **state) {
     static const char text[] = "f32:nhwc:n1:14x14x1024:k3x3";
     bench m = open_bench_with(DWC_ISA_BASELINE);
     dwc_machine *machine = &m.context->machine;
+    machine->l1d_bytes = 32 << 10, machine->l2_bytes = 1 << 20, machine->l3_bytes = 32 << 20;
     const double plain = seconds_of(&m, text, "direct", DWC_CACHE_WARM);
     const dwc_isa isa = machine->isa;
     strcpy(machine->vendor, "AuthenticAMD");
@@ -175,6 +181,10 @@ static void test_known(void **state) {
     assert_true(seconds_of(&m, text, "direct", DWC_CACHE_WARM) == plain); /* none of this instruction set */
     machine->isa = DWC_ISA_AVX512;
     assert_int_equal(chooses_stage(&m, text), 1);
+    const dwc_wisdom *wisdom = m.context->wisdom;
+    m.context->wisdom = NULL;
+    assert_int_equal(chooses_stage(&m, text), 1);
+    m.context->wisdom = wisdom;
     machine->model = 0x20;
     assert_int_equal(chooses_stage(&m, text), 0);
     machine->model = 0x11;
