@@ -51,10 +51,13 @@ static void check_problem(const dwc_problem *problem, uint64_t seed) {
             for (int k = 0; k < 2 * candidates; k++) {
                 char *const output = k % 2 ? clear : colliding;
                 dwt_note(problem, seed, &call);
-                memset(output, 0xa5, bytes);
+                memset(room, 0xa5, bytes + ROOM);
                 run_candidate(dwt_context(isas[i]), problem, algo, params[k / 2], &c,
                               k / 2 % 2 ? DWT_GUARD_BEFORE : DWT_GUARD_AFTER, output, &info);
                 dwt_check(&c, &call, dwt_rule_for(&info, 0), output);
+                for (size_t at = 0; at < bytes + ROOM; at++)
+                    if ((unsigned char)room[at] != 0xa5 && (room + at < output || room + at >= output + bytes))
+                        dwt_fail("%s(%s): memory beside the output was written", algo, params[k / 2]);
                 if (k == 0)
                     memcpy(first, output, bytes);
                 else if (dwt_sums_in_order(algo) && memcmp(first, output, bytes))

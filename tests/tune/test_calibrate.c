@@ -39,8 +39,8 @@ static void add(const bench *m, const bench *of, const dwc_calibration *c, int r
     dwt_ok(dwc_expert_record_add(m->wisdom, &record, &error), &error, "add");
 }
 
-/* The model's seconds. */
-static double seconds_of(const bench *m, const char *text, const char *algo, dwc_cache cache) {
+/* The plan that the model chooses. */
+static dwc_plan_info chosen(const bench *m, const char *text, const char *algo, dwc_cache cache) {
     const dwc_problem problem = dwt_problem(text);
     const dwc_plan_options options = {.algo = algo, .cache = cache};
     dwc_plan_info info;
@@ -50,20 +50,16 @@ static double seconds_of(const bench *m, const char *text, const char *algo, dwc
     dwt_ok(dwc_plan_create(m->context, &problem, &options, &plan, &error), &error, text);
     dwc_plan_get_info(plan, &info);
     dwc_plan_destroy(plan);
-    return info.model_seconds;
+    return info;
+}
+
+static double seconds_of(const bench *m, const char *text, const char *algo, dwc_cache cache) {
+    return chosen(m, text, algo, cache).model_seconds;
 }
 
 /* Whether `direct` would copy its input to a stage. */
 static int chooses_stage(const bench *m, const char *text) {
-    const dwc_problem problem = dwt_problem(text);
-    const dwc_plan_options options = {.algo = "direct", .cache = DWC_CACHE_WARM};
-    dwc_plan_info info;
-    dwc_plan *plan;
-    dwc_error error;
-    dwt_ok(dwc_plan_create(m->context, &problem, &options, &plan, &error), &error, text);
-    dwc_plan_get_info(plan, &info);
-    dwc_plan_destroy(plan);
-    return strstr(info.params, "stage=0") == NULL;
+    return strstr(chosen(m, text, "direct", DWC_CACHE_WARM).params, "stage=0") == NULL;
 }
 
 static const dwc_calibration usual = {{0.14e-9, 1.2e-9, 5e-9, 8e-9, 0.7e-9}}, slow = {{1e-6, 1e-6, 1e-6, 1e-6, 0}};
@@ -129,6 +125,12 @@ static void test_one_slower(void **state) {
     close_bench(&plain);
 }
 
+/* The caches of a server of 2022. */
+static void set_caches(const bench *m) {
+    dwc_machine *machine = &m->context->machine;
+    machine->l1d_bytes = 32 << 10, machine->l2_bytes = 1 << 20, machine->l3_bytes = 32 << 20;
+}
+
 /* Where lines of outputs collide with pixels a power of two apart, `direct` first copies pixels of one or two sets. A
  * large collision, and one that does not count. */
 static void test_collision(void **state) {
@@ -144,11 +146,7 @@ static void test_collision(void **state) {
     };
     bench plain = open_bench_with(DWC_ISA_BASELINE), collides = open_bench_with(DWC_ISA_BASELINE),
           hardly = open_bench_with(DWC_ISA_BASELINE);
-    bench *const all[] = {&plain, &collides, &hardly};
-    for (int i = 0; i < 3; i++) {
-        dwc_machine *machine = &all[i]->context->machine;
-        machine->l1d_bytes = 32 << 10, machine->l2_bytes = 1 << 20, machine->l3_bytes = 32 << 20;
-    }
+    set_caches(&plain), set_caches(&collides), set_caches(&hardly);
     dwc_calibration c = usual;
     c.seconds[DWC_CALIBRATION_COLLISION] = 20e-9;
     add(&collides, NULL, &c, DWC_CALIBRATION_REVISION);
@@ -173,7 +171,7 @@ static void test_known(void **state) {
     static const char text[] = "f32:nhwc:n1:14x14x1024:k3x3";
     bench m = open_bench_with(DWC_ISA_BASELINE);
     dwc_machine *machine = &m.context->machine;
-    machine->l1d_bytes = 32 << 10, machine->l2_bytes = 1 << 20, machine->l3_bytes = 32 << 20;
+    set_caches(&m);
     const double plain = seconds_of(&m, text, "direct", DWC_CACHE_WARM);
     const dwc_isa isa = machine->isa;
     strcpy(machine->vendor, "AuthenticAMD");
