@@ -23,7 +23,8 @@ static int measure_link(dwc_mpi_context *context, dwc_mpi_constants *constants, 
     dwc_problem problem;
     dwc_mpi_plan *plan;
     dwc_error error;
-    *constants = (dwc_mpi_constants){.image_s = 1, .shared_image_s = 1, .fresh_bytes_per_s = 1, .file_bytes_per_s = 1};
+    *constants = (dwc_mpi_constants){
+        .image_s = 1, .shared_image_s = 1, .fresh_bytes_per_s = 1, .file_bytes_per_s = 1, .moving_s_per_byte = 1};
     if (dwc_problem_parse(link_problem, &problem, &error) ||
         dwc_mpi_plan_create(context, &problem, NULL, DWC_MPI_SPLIT_BATCH, &plan, &error))
         return fail_library(failure, "mpi", &error);

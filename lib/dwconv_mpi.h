@@ -160,6 +160,7 @@ typedef struct dwc_mpi_constants {
     double latency_s;         /* of a short message */
     double fresh_bytes_per_s; /* of a rank writing to memory that was just allocated */
     double file_bytes_per_s;  /* of the file system, all nodes together, reading and writing */
+    double moving_s_per_byte; /* of a rank, sending to or receiving from another node while it computes */
 } dwc_mpi_constants;
 
 /* Ways to do a job whose data are on one rank. */

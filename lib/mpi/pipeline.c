@@ -16,10 +16,6 @@
  * while: this part of the time that its last piece took, but not longer than that. */
 static const double quiet_part = 1.0 / 32, quiet_seconds = 1e-4;
 
-/* Open MPI sends up to 64 KiB over TCP without asking the receiver: such messages leave at once, and the system moves
- * them while both ranks compute. Between nodes tensors go in these if all can be under way at the same time. */
-enum { SHORT_BYTES = 60 << 10 };
-
 /* Inputs that leave at the same time for workers without work: enough to keep the link busy between two looks, few
  * enough for each of them to arrive soon. The very first one leaves alone and shows how long one takes. */
 enum { LEAVING = 8 };
@@ -121,8 +117,7 @@ static void begin(pipeline *p, message *m, const void *data, int64_t bytes) {
     const dwci_mpi_slab slab = dwci_mpi_flat(data, bytes);
     dwci_mpi_transfer_start(&m->transfer, &slab, m->of ? m->of->rank : MPI_ANY_SOURCE, tag, down == p->root);
     m->transfer.received = m->kind == INPUT; /* short messages leave the root long before */
-    if (p->context->place.nodes > 1 && bytes <= DWCI_MPI_WINDOW * SHORT_BYTES)
-        m->transfer.limit = SHORT_BYTES;
+    dwci_mpi_transfer_shorten(p->context, &m->transfer);
     p->open[p->open_count++] = &m->transfer;
 }
 

@@ -36,6 +36,11 @@ typedef struct dwci_mpi_transfer {
 } dwci_mpi_transfer;
 
 void dwci_mpi_transfer_start(dwci_mpi_transfer *t, const dwci_mpi_slab *slab, int peer, int tag, int sending);
+
+/* Between nodes, in short messages if all of them can be under way at the same time: these leave at once, and the
+ * system moves them while both ranks compute. To be said before the first look, by both ends. */
+void dwci_mpi_transfer_shorten(const dwc_mpi_context *context, dwci_mpi_transfer *t);
+
 int dwci_mpi_transfer_done(const dwci_mpi_transfer *t);
 
 /* One look at `count` transfers: completes messages and begins others. *moved becomes 1 if there were any. All messages

@@ -183,7 +183,8 @@ static double execute(const study *s, const dwc_mpi_plan *plan) {
 
 /* What dwc_mpi_measure finds in the simulated cluster. */
 static void measured(const study *s, const dwc_mpi_plan *plan) {
-    dwc_mpi_constants found = {.image_s = s->k.image_s, .shared_image_s = s->k.image_s, .fresh_bytes_per_s = 1e12};
+    dwc_mpi_constants found = {
+        .image_s = s->k.image_s, .shared_image_s = s->k.image_s, .fresh_bytes_per_s = 1e12, .moving_s_per_byte = 1};
     dwc_error error;
     must(dwc_mpi_measure(plan, &found, &error), &error, "measure");
     row(s, "latency", found.latency_s, s->k.latency_s, "dwc_mpi_measure beside the description");

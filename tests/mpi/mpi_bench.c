@@ -212,7 +212,7 @@ static double overlap_of(const modes_round *r, int unused) {
 
 static double constant_of(const modes_round *r, int which) {
     const dwc_mpi_constants *k = &r->constants;
-    const double all[] = {k->image_s, k->shared_image_s, k->link_bytes_per_s, k->latency_s};
+    const double all[] = {k->image_s, k->shared_image_s, k->link_bytes_per_s, k->latency_s, k->moving_s_per_byte};
     return all[which];
 }
 
@@ -229,15 +229,16 @@ static const char *fastest(const modes_round *rounds, double (*value)(const mode
 }
 
 static void print_modes(const modes_round *rounds) {
-    printf("image %.1f us alone, %.1f us together; link %.3f GB/s, %.1f us\n", 1e6 * median_of(rounds, constant_of, 0),
-           1e6 * median_of(rounds, constant_of, 1), 1e-9 * median_of(rounds, constant_of, 2),
-           1e6 * median_of(rounds, constant_of, 3));
+    printf("image %.1f us alone, %.1f us together; link %.3f GB/s, %.1f us; %.2f ns of a rank for a byte\n",
+           1e6 * median_of(rounds, constant_of, 0), 1e6 * median_of(rounds, constant_of, 1),
+           1e-9 * median_of(rounds, constant_of, 2), 1e6 * median_of(rounds, constant_of, 3),
+           1e9 * median_of(rounds, constant_of, 4));
     for (int mode = DWC_MPI_MODE_ALONE; mode <= DWC_MPI_MODE_PIPELINED; mode++)
         printf("%-9s predicted %8.1f ms, measured %8.1f ms, ratio %.2f\n", dwc_mpi_mode_name((dwc_mpi_mode)mode),
                1e3 * median_of(rounds, predicted_of, mode), 1e3 * median_of(rounds, measured_of, mode),
                median_of(rounds, ratio_of, mode));
-    printf("best      predicted %s (alone unless another saves a fifth), measured %s\n",
-           fastest(rounds, predicted_of, 0.8), fastest(rounds, measured_of, 1));
+    printf("best      predicted %s, measured %s; taken %s (alone unless another saves a fifth)\n",
+           fastest(rounds, predicted_of, 1), fastest(rounds, measured_of, 1), fastest(rounds, predicted_of, 0.8));
     printf("overlap   %.2f of the larger of communication %.1f ms, computing %.1f ms; %" PRId64 " of %" PRId64
            " pieces on the root in the last round\n",
            median_of(rounds, overlap_of, 0), 1e3 * median_of(rounds, bound_of, 0), 1e3 * median_of(rounds, bound_of, 1),

@@ -23,7 +23,13 @@ static void near(double got, double want, const char *what, int nodes) {
 
 static dwc_mpi_prediction predict(int nodes, double file_system, double speed) {
     dwc_problem problem = dwt_problem("f32:nhwc:n65536:112x112x64:k3x3");
-    const dwc_mpi_constants k = {nodes, nodes, image_s / speed, image_s / speed, link, 5e-6, 0, file_system};
+    const dwc_mpi_constants k = {.ranks = nodes,
+                                 .nodes = nodes,
+                                 .image_s = image_s / speed,
+                                 .shared_image_s = image_s / speed,
+                                 .link_bytes_per_s = link,
+                                 .latency_s = 5e-6,
+                                 .file_bytes_per_s = file_system};
     dwc_mpi_prediction p;
     dwc_error error;
     dwt_ok(dwc_mpi_predict(&problem, &k, &p, &error), &error, "dwc_mpi_predict");
@@ -59,7 +65,7 @@ static void table(void **state) {
 static void one_node(void **state) {
     (void)state;
     dwc_problem problem = dwt_problem("f32:nhwc:n1000:100x100x25:k3x3"); /* 1 MB in, 1 MB out */
-    const dwc_mpi_constants k = {2, 1, 1e-3, 1e-3, 4e9, 0, 1e9, 0}, slow = {2, 1, 1e-4, 1e-4, 4e9, 0, 1e9, 0};
+    const dwc_mpi_constants k = {2, 1, 1e-3, 1e-3, 4e9, 0, 1e9, 0, 0}, slow = {2, 1, 1e-4, 1e-4, 4e9, 0, 1e9, 0, 0};
     dwc_mpi_prediction p;
     dwc_error error;
     dwt_ok(dwc_mpi_predict(&problem, &k, &p, &error), &error, "dwc_mpi_predict");
@@ -67,10 +73,30 @@ static void one_node(void **state) {
     /* In 1 ms the other does an image, the root half a one beside copying 2 MB. */
     near(p.pipelined_s, 1 / 1.5, "pipelined", 1);
     assert_int_equal(p.best, DWC_MPI_MODE_PIPELINED);
-    /* Copying takes five times the work: all the root does. */
+    /* Copying takes five times the work: the root gives nothing away. */
     dwt_ok(dwc_mpi_predict(&problem, &slow, &p, &error), &error, "dwc_mpi_predict");
-    near(p.pipelined_s, 0.5, "pipelined", 1);
+    near(p.pipelined_s, 0.1, "pipelined", 1);
     assert_int_equal(p.best, DWC_MPI_MODE_ALONE);
+}
+
+/* Between nodes messages take the ranks' time too: 0.25 ns a byte, 0.5 ms an image. */
+static void two_nodes(void **state) {
+    (void)state;
+    dwc_problem problem = dwt_problem("f32:nhwc:n1000:100x100x25:k3x3"); /* 1 MB in, 1 MB out */
+    dwc_mpi_constants k = {.ranks = 2, .nodes = 2, .image_s = 1e-3, .shared_image_s = 1e-3, .link_bytes_per_s = 4e9};
+    dwc_mpi_prediction p;
+    dwc_error error;
+    dwt_ok(dwc_mpi_predict(&problem, &k, &p, &error), &error, "dwc_mpi_predict");
+    near(p.pipelined_s, 0.5, "pipelined", 2);
+    /* The other does an image in 1.5 ms, in which the root loses 0.5. */
+    k.moving_s_per_byte = 0.25e-9;
+    dwt_ok(dwc_mpi_predict(&problem, &k, &p, &error), &error, "dwc_mpi_predict");
+    near(p.pipelined_s, 1 / (1 / 1.5 + 1 / 1.5), "pipelined, messages that take time", 2);
+    /* Messages take as long as the work: the root could as well do it. */
+    k.moving_s_per_byte = 0.5e-9;
+    dwt_ok(dwc_mpi_predict(&problem, &k, &p, &error), &error, "dwc_mpi_predict");
+    near(p.pipelined_s, 1, "pipelined, messages that take long", 2);
+    assert_int_equal(p.best, DWC_MPI_MODE_PHASED);
 }
 
 static void refusals(void **state) {
@@ -78,11 +104,9 @@ static void refusals(void **state) {
     static const struct {
         dwc_mpi_constants constants;
         const char *value;
-    } bad[] = {{{0, 0, 1, 1, 1, 1, 1, 1}, "0 ranks"},
-               {{1, 2, 1, 1, 1, 1, 1, 1}, "2 nodes"},
-               {{1, 1, 0, 1, 1, 1, 1, 1}, "0"},
-               {{1, 1, 1, -1, 1, 1, 1, 1}, "-1"},
-               {{1, 1, 1, 1, NAN, 1, 1, 1}, "nan"}};
+    } bad[] = {{{0, 0, 1, 1, 1, 1, 1, 1, 0}, "0 ranks"}, {{1, 2, 1, 1, 1, 1, 1, 1, 0}, "2 nodes"},
+               {{1, 1, 0, 1, 1, 1, 1, 1, 0}, "0"},       {{1, 1, 1, -1, 1, 1, 1, 1, 0}, "-1"},
+               {{1, 1, 1, 1, NAN, 1, 1, 1, 0}, "nan"},   {{1, 1, 1, 1, 1, 1, 1, 1, -2}, "-2"}};
     dwc_problem problem = dwt_problem("f32:nhwc:n2:4x4x4:k3x3");
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         dwc_mpi_prediction p;
@@ -99,8 +123,8 @@ static void modes(void **state) {
 }
 
 int main(int argc, char **argv) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(table), cmocka_unit_test(one_node), cmocka_unit_test(refusals),
-                                       cmocka_unit_test(modes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(table), cmocka_unit_test(one_node), cmocka_unit_test(two_nodes),
+                                       cmocka_unit_test(refusals), cmocka_unit_test(modes)};
     dwt_begin(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
