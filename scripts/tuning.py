@@ -3,15 +3,17 @@
 """How good are the tuner's and the cost model's choices on this machine? Figures, no verdict.
 
     tuning.py DWCONV SHAPES.csv [--runs N] [--layout nhwc|nchw,...] [--dtype f32,...] [--batch N,...] [--effort measure]
-              [--paired N]
+              [--paired N] [--again N]
 
 Races every candidate of every layer (dwconv tune --effort exhaustive), then tunes N times at the effort asked for, each
 time from nothing, all on one thread. Regret is the time of a choice over that of the fastest candidate, both from the
 exhaustive race, in which they ran side by side. Prints for the cost model and for the tuner: geometric mean, 95th
 percentile and worst, the worst layers, how much of the regret comes from candidates that were never raced, and how often
 two runs chose differently without a declared tie; the choices of some runs are also timed beside the cost model's, each
-pair interleaved. Beside it what the judge is worth: the regret of the choices of a second exhaustive race by the first
-one (noise, for both tried everything), and how near the fastest candidates come to the machine's limit (dwconv bench).
+pair interleaved. A race is one snapshot of where tensors happened to lie, so choices that look slow are timed again, in
+processes of their own, beside what they look slower than. Beside it what the judge is worth: the regret of the choices
+of a second exhaustive race by the first one (noise, for both tried everything), and how near the fastest candidates come
+to the machine's limit (dwconv bench).
 Nothing else should run on the machine.
 """
 
@@ -20,6 +22,7 @@ import csv
 import json
 import math
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -64,33 +67,63 @@ def regret_of(found, known):
             if key in known and name(record["choice"]) in known[key]}
 
 
-def bench(dwconv, problems, *options):
-    """Rows of dwconv bench by problem."""
+def bench(dwconv, keys, *options):
+    """Rows of dwconv bench by key; from the caches or from memory, as the tuner races them."""
     rows = {}
-    table = subprocess.run([dwconv, "bench", *problems, *options, "--threads", "1", "--format", "csv"], check=True,
-                           stdout=subprocess.PIPE, text=True).stdout
-    for row in csv.DictReader(table.splitlines()):
-        rows.setdefault(row["problem"], []).append(row)
+    for cache, batch_class in ("warm", " resident "), ("cold", " streaming "):
+        some = {key.split()[0]: key for key in keys if batch_class in key}
+        if not some:
+            continue
+        table = subprocess.run([dwconv, "bench", *some, *options, "--cache", cache, "--threads", "1", "--format", "csv"],
+                               check=True, stdout=subprocess.PIPE, text=True).stdout
+        for row in csv.DictReader(table.splitlines()):
+            rows.setdefault(some[row["problem"]], []).append(row)
     return rows
 
 
 def paired(dwconv, found, wisdom):
-    """Time of the recorded choice over that of what the cost model would take, the two interleaved in a run of their own;
-    only where they differ."""
-    problems = {key.split()[0]: name(record["choice"]) for key, record in found.items()}
-    model = {problem: rows[0] for problem, rows in
-             bench(dwconv, problems, "--effort", "estimate", "--min-time", "0", "--offsets", "0").items()}
-    groups, ratios = {}, []
-    for problem, choice in problems.items():
-        if name(model[problem]) != choice:
-            groups.setdefault(model[problem]["algo"], []).append(problem)
+    """(key, recorded choice, the cost model's) -> time of the first over that of the second, the two interleaved in a
+    run of their own; only where they differ."""
+    choices = {key: name(record["choice"]) for key, record in found.items()}
+    model = {key: rows[0] for key, rows in
+             bench(dwconv, choices, "--effort", "estimate", "--min-time", "0", "--offsets", "0").items()}
+    groups, ratios = {}, {}
+    for key, choice in choices.items():
+        if name(model[key]) != choice:
+            groups.setdefault(model[key]["algo"], []).append(key)
     for algo, some in groups.items():
-        for problem, rows in bench(dwconv, some, "--algo", f"auto,{algo}", "--effort", "wisdom", "--wisdom", wisdom,
-                                   "--min-time", "0.02").items():
+        for key, rows in bench(dwconv, some, "--algo", f"auto,{algo}", "--effort", "wisdom", "--wisdom", wisdom,
+                               "--min-time", "0.02").items():
             recorded, other = rows
-            if recorded["source"] == "record" and name(other) == name(model[problem]):
-                ratios.append(float(recorded["time_median_s"]) / float(other["time_median_s"]))
+            if recorded["source"] == "record" and name(other) == name(model[key]):
+                ratios[key, name(recorded), name(other)] = (float(recorded["time_median_s"]) /
+                                                            float(other["time_median_s"]))
     return ratios
+
+
+def duel(dwconv, key, one, other, runs):
+    """Median time of a candidate over that of another, in so many processes that interleave them; NaN: they are of two
+    algorithms, of which dwconv bench takes no parameters."""
+    (algo, first), (other_algo, second) = (text[:-1].split("(", 1) for text in (one, other))
+    if algo != other_algo:
+        return math.nan
+    ratios = []
+    for _ in range(runs):
+        times = [float(row["time_median_s"]) for row in
+                 bench(dwconv, [key], "--algo", algo, "--params", f"{first};{second}", "--min-time", "0.1")[key]]
+        ratios.append(times[0] / times[1])
+    return statistics.median(ratios)
+
+
+def timed_again(dwconv, what, suspects, limit, runs):
+    """suspects: (key, candidate, other candidate) that look slower than `limit`, each printed with what is left."""
+    ratios = {suspect: duel(dwconv, *suspect, runs) for suspect in sorted(set(suspects))}
+    known = [ratio for ratio in ratios.values() if not math.isnan(ratio)]
+    print(f"{what}: {len(ratios)} different pairs; timed again, {runs} processes each: over {limit} in "
+          f"{sum(ratio > limit for ratio in known)} of {len(known)}, most {max(known, default=1):.3f}")
+    for (key, one, other), ratio in ratios.items():
+        if not ratio <= limit:
+            print(f"    {ratio:.3f}  {key.split()[0]}  {one} beside {other}")
 
 
 def summary(what, values):
@@ -114,6 +147,7 @@ def main():
     parser.add_argument("--batch", default="1")
     parser.add_argument("--effort", default="measure", choices=["measure", "patient"])
     parser.add_argument("--paired", type=int, default=3, help="runs whose choices are timed beside the cost model's")
+    parser.add_argument("--again", type=int, default=5, help="processes that time a choice again that looks slow")
     options = parser.parse_args()
     problems = ["--shapes", options.shapes, "--layout", options.layout, "--dtype", options.dtype,
                 "--batch", options.batch]
@@ -123,7 +157,7 @@ def main():
         print(f"exhaustive: {tune(options.dwconv, problems, 'exhaustive', path):.0f} s", flush=True)
         truth = records(path)
         known = {key: regrets(record) for key, record in truth.items()}
-        reached = [float(row["fraction"]) for rows in bench(options.dwconv, problems, "--effort", "wisdom", "--wisdom",
+        reached = [float(row["fraction"]) for rows in bench(options.dwconv, truth, "--effort", "wisdom", "--wisdom",
                                                             path).values() for row in rows]
         print(f"fastest candidates, limit / time: geometric mean {geometric_mean(reached):.2f}, "
               f"lowest {min(reached):.2f}")
@@ -136,7 +170,7 @@ def main():
         chosen = {key: [] for key in truth}
         worse = []
         means = []
-        side_by_side = []
+        side_by_side, slow = [], []
         worst = 1
         never = total = 0
         for run in range(options.runs):
@@ -148,12 +182,14 @@ def main():
                 record = found[key]
                 chosen[key].append((name(record["choice"]), record["tie"]))
                 reachable = min(known[key].get(name(entry), math.inf) for entry in entries(record))
+                if regret > 1.05:
+                    slow.append((key, name(record["choice"]), min(known[key], key=known[key].get)))
                 never += math.log(reachable)
                 total += math.log(regret)
                 worse.append(regret / max(1, truth[key]["default_ratio"]))
             means.append(geometric_mean(values.values()))
             worst = max([worst, *values.values()])
-            side_by_side += paired(options.dwconv, found, path) if run < options.paired else []
+            side_by_side += paired(options.dwconv, found, path).items() if run < options.paired else []
             summary(f"{options.effort}, run {run + 1}, {seconds:.0f} s", values)
             sys.stdout.flush()
         print(f"all runs: mean {geometric_mean(means):.4f}, {min(means):.4f} to {max(means):.4f} by run, "
@@ -161,9 +197,12 @@ def main():
         print(f"of all regret {100 * never / total if total else 0:.0f} % comes from candidates that were never raced")
         print(f"choices over 2 % slower than the cost model's, by the exhaustive race: "
               f"{sum(value > 1.02 for value in worse)} of {len(worse)}")
-        print(f"beside the cost model's, where they differ: {len(side_by_side)}, {geometric_mean(side_by_side):.3f} of "
-              f"its time, over 1.02 in {sum(value > 1.02 for value in side_by_side)}, most "
-              f"{max(side_by_side, default=1):.3f}")
+        ratios = [ratio for _, ratio in side_by_side]
+        print(f"beside the cost model's, where they differ: {len(ratios)}, {geometric_mean(ratios):.3f} of its time, over "
+              f"1.02 in {sum(value > 1.02 for value in ratios)}, most {max(ratios, default=1):.3f}")
+        timed_again(options.dwconv, "over 1.02 beside the cost model's",
+                    [pair for pair, ratio in side_by_side if ratio > 1.02], 1.02, options.again)
+        timed_again(options.dwconv, "regret over 1.05", slow, 1.05, options.again)
         changed = {key: picks for key, picks in chosen.items() if len({pick for pick, _ in picks}) > 1}
         outside = [key for key, picks in changed.items() if not any(tie for _, tie in picks)]
         print(f"problems with more than one winner over the runs: {len(changed)}, without any declared tie: {len(outside)}")

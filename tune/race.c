@@ -13,7 +13,8 @@
 #include <string.h>
 
 enum { MOST_CANDIDATES = DWCT_RACE_CANDIDATES, MOST_ROUNDS = DWCT_RACE_ROUNDS };
-static const double SLOWER = 1.01, MUCH_SLOWER = 1.15;        /* the second: in every one of a few rounds */
+static const double SLOWER = 1.01, MUCH_SLOWER = 1.15; /* the second: in every one of a few rounds */
+static const double UNCLEAR = 1.03;                    /* an interval from as fast to this leaves too much open */
 enum { FEW_ROUNDS = 3, ENOUGH_ROUNDS = 7, LONE_ROUNDS = 11 }; /* the last: of a race without rivals */
 
 typedef struct state {
@@ -55,7 +56,7 @@ void dwct_median_interval(double *values, int count, double *median, double *low
 }
 
 static int most_rounds(int rounds) {
-    return 2 * rounds;
+    return 4 * rounds < MOST_ROUNDS ? 4 * rounds : MOST_ROUNDS;
 }
 
 int dwct_race_samples(int count, int rounds) {
@@ -112,7 +113,8 @@ static void drop_slow(state *s) {
     s->active_count = kept;
 }
 
-/* Is the preferred one perhaps as fast as the leader, but does not look like it? Then some more rounds will tell. */
+/* Is somebody perhaps as fast as the leader, perhaps clearly slower? Or is the preferred one perhaps as fast, but does not
+ * look like it? Then some more rounds will tell. */
 static bool open_question(const state *s) {
     if (s->rounds == 0)
         return false;
@@ -120,7 +122,7 @@ static bool open_question(const state *s) {
     for (int i = 0; i < s->active_count; i++) {
         double median, low, high;
         compare(s, s->active[i], leader, &median, &low, &high);
-        if (s->active[i] == s->race->preferred && median > SLOWER && low <= 1)
+        if ((low <= SLOWER && high > UNCLEAR) || (s->active[i] == s->race->preferred && median > SLOWER && low <= 1))
             return true;
     }
     return false;

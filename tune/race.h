@@ -25,9 +25,9 @@ typedef struct dwct_race_result {
 typedef struct dwct_race {
     int count;     /* candidates, in the order that breaks ties */
     int preferred; /* stays the choice unless another is faster with certainty; -1: none */
-    int rounds;    /* that decide it; up to twice as many where the preferred one seems slower, but may not be */
+    int rounds;    /* that decide it; up to four times as many while it is open who is slower */
     double end_s;  /* on dwct_seconds' clock: then it ends, undecided; 0: never */
-    double last_s; /* the same while the preferred one seems slower, but may not be, if later */
+    double last_s; /* the same while it is open who is slower, if later */
     /* Seconds of a candidate; below 0 ends the race at once. */
     double (*measure)(void *user, int candidate);
     /* Called after each round. May be NULL. */

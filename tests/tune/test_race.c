@@ -38,7 +38,7 @@ static void next_round(void *user) {
 }
 
 static dwct_race_outcome race(simulation *s, int count, int preferred, dwct_race_result *results) {
-    static double samples[MOST * (2 * ROUNDS + 1)];
+    static double samples[MOST * (4 * ROUNDS + 1)];
     const dwct_race r = {.count = count,
                          .preferred = preferred,
                          .rounds = ROUNDS,
@@ -198,7 +198,7 @@ static void test_end(void **state) {
     (void)state;
     simulation s = equal(dwt_args.seed);
     dwct_race_result results[MOST];
-    double samples[3 * (2 * ROUNDS + 1)];
+    double samples[3 * (4 * ROUNDS + 1)];
     dwct_race r = {.count = 3, .preferred = 2, .rounds = ROUNDS, .measure = slow_measure, .user = &s};
     s.weather = 1;
     r.end_s = dwct_seconds() + 0.0145;
