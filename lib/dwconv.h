@@ -342,7 +342,7 @@ typedef enum dwc_effort {
     DWC_EFFORT_ESTIMATE =
         0, /* a record of the wisdom, else the nearest record, else the cost model; nothing is measured */
     DWC_EFFORT_WISDOM = 1,    /* a record of this kind of machine and these kernels, else DWC_NO_RECORD */
-    DWC_EFFORT_MEASURE = 2,   /* 24 candidates, 0.25 s a problem: this and the next two by dwconv_tune.h only */
+    DWC_EFFORT_MEASURE = 2,   /* 24 candidates, 0.25 to 1 s a problem: this and the next two by dwconv_tune.h only */
     DWC_EFFORT_PATIENT = 3,   /* 64 candidates, 2 s */
     DWC_EFFORT_EXHAUSTIVE = 4 /* all candidates */
 } dwc_effort;

@@ -5,7 +5,7 @@
 #
 #   scripts/mpi-nodes.sh [BUILD_DIR] [RATE...]     default: build/release 1gbit 4gbit 10gbit
 #
-# The nodes are namespaces of this machine, a rank of one thread on each, and tc shapes what leaves them. For two filters:
+# The nodes are namespaces of this machine, a rank of one thread on each, and tc shapes what leaves them. For four problems:
 # alone, scattered and gathered, pipelined; predicted and measured, medians of rounds; and how well the pipeline overlaps.
 # Needs what tests/mpi/node_support.py needs, as root, and two cores that have nothing else to do.
 set -euo pipefail

@@ -67,11 +67,13 @@ def regret_of(found, known):
             if key in known and name(record["choice"]) in known[key]}
 
 
-def bench(dwconv, keys, *options):
-    """Rows of dwconv bench by key; from the caches or from memory, as the tuner races them."""
+def bench(dwconv, found, *options):
+    """Rows of dwconv bench by key of these records; so many images, from the caches or from memory, as the tuner races
+    them."""
     rows = {}
     for cache, batch_class in ("warm", " resident "), ("cold", " streaming "):
-        some = {key.split()[0]: key for key in keys if batch_class in key}
+        some = {key.split()[0].replace(":n1:", f":n{record['images']}:", 1): key for key, record in found.items()
+                if batch_class in key}
         if not some:
             continue
         table = subprocess.run([dwconv, "bench", *some, *options, "--cache", cache, "--threads", "1", "--format", "csv"],
@@ -86,11 +88,11 @@ def paired(dwconv, found, wisdom):
     run of their own; only where they differ."""
     choices = {key: name(record["choice"]) for key, record in found.items()}
     model = {key: rows[0] for key, rows in
-             bench(dwconv, choices, "--effort", "estimate", "--min-time", "0", "--offsets", "0").items()}
+             bench(dwconv, found, "--effort", "estimate", "--min-time", "0", "--offsets", "0").items()}
     groups, ratios = {}, {}
     for key, choice in choices.items():
         if name(model[key]) != choice:
-            groups.setdefault(model[key]["algo"], []).append(key)
+            groups.setdefault(model[key]["algo"], {})[key] = found[key]
     for algo, some in groups.items():
         for key, rows in bench(dwconv, some, "--algo", f"auto,{algo}", "--effort", "wisdom", "--wisdom", wisdom,
                                "--min-time", "0.02").items():
@@ -101,7 +103,7 @@ def paired(dwconv, found, wisdom):
     return ratios
 
 
-def duel(dwconv, key, one, other, runs):
+def duel(dwconv, key, record, one, other, runs):
     """Median time of a candidate over that of another, in so many processes that interleave them; NaN: they are of two
     algorithms, of which dwconv bench takes no parameters."""
     (algo, first), (other_algo, second) = (text[:-1].split("(", 1) for text in (one, other))
@@ -110,14 +112,14 @@ def duel(dwconv, key, one, other, runs):
     ratios = []
     for _ in range(runs):
         times = [float(row["time_median_s"]) for row in
-                 bench(dwconv, [key], "--algo", algo, "--params", f"{first};{second}", "--min-time", "0.1")[key]]
+                 bench(dwconv, {key: record}, "--algo", algo, "--params", f"{first};{second}", "--min-time", "0.1")[key]]
         ratios.append(times[0] / times[1])
     return statistics.median(ratios)
 
 
-def timed_again(dwconv, what, suspects, limit, runs):
+def timed_again(dwconv, what, found, suspects, limit, runs):
     """suspects: (key, candidate, other candidate) that look slower than `limit`, each printed with what is left."""
-    ratios = {suspect: duel(dwconv, *suspect, runs) for suspect in sorted(set(suspects))}
+    ratios = {(key, *pair): duel(dwconv, key, found[key], *pair, runs) for key, *pair in sorted(set(suspects))}
     known = [ratio for ratio in ratios.values() if not math.isnan(ratio)]
     print(f"{what}: {len(ratios)} different pairs; timed again, {runs} processes each: over {limit} in "
           f"{sum(ratio > limit for ratio in known)} of {len(known)}, most {max(known, default=1):.3f}")
@@ -200,9 +202,9 @@ def main():
         ratios = [ratio for _, ratio in side_by_side]
         print(f"beside the cost model's, where they differ: {len(ratios)}, {geometric_mean(ratios):.3f} of its time, over "
               f"1.02 in {sum(value > 1.02 for value in ratios)}, most {max(ratios, default=1):.3f}")
-        timed_again(options.dwconv, "over 1.02 beside the cost model's",
+        timed_again(options.dwconv, "over 1.02 beside the cost model's", truth,
                     [pair for pair, ratio in side_by_side if ratio > 1.02], 1.02, options.again)
-        timed_again(options.dwconv, "regret over 1.05", slow, 1.05, options.again)
+        timed_again(options.dwconv, "regret over 1.05", truth, slow, 1.05, options.again)
         changed = {key: picks for key, picks in chosen.items() if len({pick for pick, _ in picks}) > 1}
         outside = [key for key, picks in changed.items() if not any(tie for _, tie in picks)]
         print(f"problems with more than one winner over the runs: {len(changed)}, without any declared tie: {len(outside)}")

@@ -3,7 +3,8 @@
  *
  * Now and then the one with the smallest median is made the leader, and whoever is slower than 1.01 times the leader at
  * the lower end of its interval drops out; with few rounds, where the interval is no use, only whoever never came near.
- * The preferred candidate is measured on until the end or until half of all rounds have shown that it is slower. */
+ * The preferred candidate is measured on until the end or until half of all rounds have shown that it is slower. After
+ * all rounds the race goes on for a while if intervals still reach from as fast to clearly slower. */
 #include "race.h"
 #include "limits.h"
 
@@ -23,6 +24,7 @@ typedef struct state {
     int last[MOST_CANDIDATES]; /* last round that it ran in */
     int active[MOST_CANDIDATES];
     int active_count, rounds;
+    bool open; /* who is slower, at the last check */
 } state;
 
 static int ascending(const void *a, const void *b) {
@@ -113,11 +115,9 @@ static void drop_slow(state *s) {
     s->active_count = kept;
 }
 
-/* Is somebody perhaps as fast as the leader, perhaps clearly slower? Or is the preferred one perhaps as fast, but does not
- * look like it? Then some more rounds will tell. */
+/* Is somebody perhaps as fast as the leader, perhaps clearly slower? Or is the preferred one perhaps as fast, but does
+ * not look like it? Then some more rounds will tell. */
 static bool open_question(const state *s) {
-    if (s->rounds == 0)
-        return false;
     const int leader = leader_of(s);
     for (int i = 0; i < s->active_count; i++) {
         double median, low, high;
@@ -130,7 +130,7 @@ static bool open_question(const state *s) {
 
 static bool time_is_up(const state *s) {
     const double now = dwct_seconds();
-    return now > s->race->end_s && (now > s->race->last_s || !open_question(s));
+    return now > s->race->end_s && (now > s->race->last_s || !s->open);
 }
 
 /* One round over the active candidates; false if the time is up before its end or (*stopped) a measurement says so. */
@@ -153,7 +153,7 @@ static bool run_round(state *s, int round, int *stopped) {
 /* Checks are not made after every round: each is one more occasion to drop somebody by chance. */
 static bool time_to_check(int round, int rounds) {
     return round == FEW_ROUNDS || round == 5 || (round >= ENOUGH_ROUNDS && (round - ENOUGH_ROUNDS) % 6 == 0) ||
-           round >= rounds;
+           round == rounds || round == most_rounds(rounds);
 }
 
 /* Of those left: the preferred one unless it is slower with certainty, else the first within 1 % of the leader. */
@@ -198,11 +198,13 @@ dwct_race_outcome dwct_race_run(const dwct_race *race, double *samples, dwct_rac
     }
     const int rounds = race->count > 1 || race->rounds < LONE_ROUNDS ? race->rounds : LONE_ROUNDS;
     for (int round = 0; round <= most_rounds(rounds) && (s.active_count > 1 || race->count == 1); round++) {
-        if ((round > rounds && !open_question(&s)) || !run_round(&s, round, &outcome.stopped))
+        if ((round > rounds && !s.open) || !run_round(&s, round, &outcome.stopped))
             break;
         s.rounds = round;
-        if (time_to_check(round, race->rounds))
+        if (time_to_check(round, rounds)) {
             drop_slow(&s);
+            s.open = open_question(&s);
+        }
         if (race->next_round)
             race->next_round(race->user);
     }

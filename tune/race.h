@@ -25,7 +25,8 @@ typedef struct dwct_race_result {
 typedef struct dwct_race {
     int count;     /* candidates, in the order that breaks ties */
     int preferred; /* stays the choice unless another is faster with certainty; -1: none */
-    int rounds;    /* that decide it; up to four times as many while it is open who is slower */
+    int rounds;    /* that decide it; up to four times as many (DWCT_RACE_ROUNDS in all) while it is open who
+                      is slower */
     double end_s;  /* on dwct_seconds' clock: then it ends, undecided; 0: never */
     double last_s; /* the same while it is open who is slower, if later */
     /* Seconds of a candidate; below 0 ends the race at once. */

@@ -9,6 +9,7 @@ enum { LINK_BYTES = 4 << 20, WORK_BYTES = 32 << 20, LINK_ROUNDS = 7, LATENCY_ROU
 enum { CALLERS_OFFSET = 16 };                           /* malloc's, from a line of the caches */
 enum { MOVING_BYTES = 16 << 20, MOVING_MESSAGES = 64 }; /* each way, at most */
 static const double work_seconds = 20e-3, moving_work_seconds = 0.2;
+static const double NOTHING = 1e-15; /* seconds a byte; 0 would stand for not known */
 
 /* Tensors of several pieces, so that none is in the caches when its turn comes. */
 typedef struct bench {
@@ -143,18 +144,20 @@ static dwc_status measure_link(const dwc_mpi_plan *plan, const bench *b, dwc_mpi
 }
 
 /* What a byte sent or received costs a rank that computes meanwhile, in looks and in what the system takes from it:
- * rank 0 and its partner compute and look in turn, a piece and at most a message each way, as in the pipeline. */
-static dwc_status time_moving(const dwc_mpi_plan *plan, const bench *b, double piece_s, double *byte_s,
-                              dwc_error *error) {
+ * rank 0 and its partner compute and look in turn, a piece and at most a message each way, as in the pipeline. They
+ * compute for a while, and look until all messages are through, even if one of them fails. */
+static dwc_status time_moving(const dwc_mpi_plan *plan, const bench *b, double *byte_s, dwc_error *error) {
     dwc_mpi_context *c = plan->context;
     const int64_t bytes = b->engine.output_bytes < LINK_BYTES ? b->engine.output_bytes : LINK_BYTES;
     const int64_t most = MOVING_BYTES / bytes, messages = most < MOVING_MESSAGES ? most : MOVING_MESSAGES;
-    const double start = MPI_Wtime(), quiet_s = dwci_mpi_quiet(piece_s);
     dwci_mpi_transfer transfers[2] = {0}, *const open[2] = {&transfers[0], &transfers[1]};
-    int64_t left[2] = {messages, messages}, pieces = 0;
-    dwc_status failed = DWC_OK;
-    while (left[0] + left[1] > 0 || !dwci_mpi_transfer_done(open[0]) || !dwci_mpi_transfer_done(open[1])) {
-        if (MPI_Wtime() - start < moving_work_seconds && failed == DWC_OK) /* the other one needs the messages anyway */
+    int64_t left[2] = {messages, messages}, pieces = 0, under_way;
+    double image_s = 0;
+    dwc_status failed = time_image(b, &image_s, error);
+    const double piece_s = image_s * (double)b->images, quiet_s = dwci_mpi_quiet(piece_s), start = MPI_Wtime();
+    do {
+        const int computes = failed == DWC_OK && MPI_Wtime() - start < moving_work_seconds;
+        if (computes)
             failed = run_piece(b, pieces++, error);
         for (int sending = 0; sending < 2; sending++)
             if (left[sending] > 0 && dwci_mpi_transfer_done(open[sending])) {
@@ -162,29 +165,31 @@ static dwc_status time_moving(const dwc_mpi_plan *plan, const bench *b, double p
                 begin_message(plan, b->link + sending * LINK_BYTES, bytes, sending, open[sending]);
                 dwci_mpi_transfer_shorten(c, open[sending]);
             }
-        for (double since = MPI_Wtime(); MPI_Wtime() - since < quiet_s;) {
+        double since = MPI_Wtime();
+        do {
             int moved = 0;
             dwc_status status = dwci_mpi_look(c, open, 2, &moved, error);
             if (status)
                 return status;
             since = moved ? MPI_Wtime() : since;
-        }
-    }
-    *byte_s = (MPI_Wtime() - start - (double)pieces * (piece_s + quiet_s)) / (double)(2 * messages * bytes);
+        } while (MPI_Wtime() - since < quiet_s);
+        under_way = !dwci_mpi_transfer_done(open[0]) + !dwci_mpi_transfer_done(open[1]);
+        const int64_t through = 2 * messages - left[0] - left[1] - under_way;
+        if (computes && through > 0)
+            *byte_s = (MPI_Wtime() - start - (double)pieces * (piece_s + quiet_s)) / (double)(through * bytes);
+    } while (left[0] + left[1] + under_way > 0);
     return failed;
 }
 
 /* Between nodes; within one the link says it. */
 static dwc_status measure_moving(const dwc_mpi_plan *plan, const bench *b, dwc_mpi_constants *k, dwc_error *error) {
-    const dwc_mpi_context *c = plan->context;
+    dwc_mpi_context *c = plan->context;
+    dwc_status status = DWC_OK;
     double byte_s = 0;
-    if (c->rank == 0 || c->rank == c->neighbour) {
-        dwc_status status = time_moving(plan, b, k->shared_image_s * (double)b->images, &byte_s, error);
-        if (status)
-            return status;
-    }
-    k->moving_s_per_byte = byte_s > 0 ? byte_s : 0;
-    return DWC_OK;
+    if (c->rank == 0 || c->rank == c->neighbour)
+        status = time_moving(plan, b, &byte_s, error);
+    k->moving_s_per_byte = byte_s > NOTHING ? byte_s : NOTHING;
+    return dwci_mpi_leave(c, "moving", status, error);
 }
 
 dwc_status dwci_mpi_measure(const dwc_mpi_plan *plan, dwc_mpi_constants *k, dwc_error *error) {

@@ -271,7 +271,7 @@ int main(int argc, char **argv) {
     must(dwc_problem_parse(argv[2], &s.problem, &error), &error, "problem");
     must(dwc_problem_geometry(&s.problem, &s.geometry, &error), &error, "problem");
     const double image_s = atof(argv[3]);
-    s.k = (dwc_mpi_constants){s.ranks, s.ranks, image_s, image_s, atof(argv[4]), atof(argv[5]), 0, 0};
+    s.k = (dwc_mpi_constants){s.ranks, s.ranks, image_s, image_s, atof(argv[4]), atof(argv[5]), 0, 0, 0};
     look_s = atof(argv[6]);
     element_s = image_s * (double)s.problem.n / (double)s.geometry.output_elements;
     dwc_context_options_init(&local);

@@ -11,7 +11,7 @@ import tempfile
 import node_support
 
 # The pipeline's first and last pieces are on their way for nothing else: a small part of long batches only.
-PROBLEMS = ("f32:nhwc:n256:56x56x64:k3x3", "f32:nhwc:n64:56x56x64:k31x31", "f32:nhwc:n512:56x56x64:k31x31",
+PROBLEMS = ("f32:nhwc:n256:56x56x64:k3x3", "f32:nhwc:n64:56x56x64:k31x31", "f32:nhwc:n256:56x56x64:k31x31",
             "f32:nhwc:n256:56x56x64:k45x45")
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The program on several nodes, which are namespaces of this machine: what goes wrong only between nodes.
 
-    python3 pseudo_nodes.py PATH_OF_DWCONV MPIRUN [TEST_PROGRAM]
+    python3 pseudo_nodes.py PATH_OF_DWCONV MPIRUN [PATH_OF_TEST_MPI_BITS PATH_OF_TEST_MPI_FAULTS]
 """
 
 import hashlib
@@ -156,11 +156,12 @@ def look_around():
     check("and leaves nothing there", not os.listdir("out"), os.listdir("out"))
 
 
-def library():
-    """Places, bits and measurements, as its test sees them, which compares the names of the hosts itself."""
-    ranks = {"dwcn1": 2, "dwcn2": 1, "dwcn3": 1}
-    result = nodes.run(ranks, test_program, "--count", 2, environment={"OMPI_MCA_mpi_yield_when_idle": "1"})
-    check(f"{os.path.basename(test_program)} on {ranks}", result.returncode == 0, seen(result))
+def library(bits, faults):
+    """Places, bits, measurements and failures, as its tests see them, which compare the names of the hosts themselves."""
+    for ranks, program, *arguments in (({"dwcn1": 2, "dwcn2": 1, "dwcn3": 1}, bits, "--count", 2),
+                                       ({"dwcn1": 1, "dwcn2": 1}, faults), ({"dwcn1": 2, "dwcn2": 1}, faults)):
+        result = nodes.run(ranks, program, *arguments, environment={"OMPI_MCA_mpi_yield_when_idle": "1"})
+        check(f"{os.path.basename(program)} on {ranks}", result.returncode == 0, seen(result))
 
 
 if __name__ == "__main__":
@@ -168,7 +169,7 @@ if __name__ == "__main__":
     if reason:
         skip(reason)
     arguments = begin()
-    mpirun, test_program = arguments[0], arguments[1] if len(arguments) > 1 else None
+    mpirun, *programs = arguments
     nodes = node_support.Nodes(["dwcn1", "dwcn2", "dwcn3"], cli_support.directory, mpirun)
     os.mkdir("in")
     os.mkdir("out")
@@ -179,6 +180,6 @@ if __name__ == "__main__":
     look_around()
     small_memory(hash_of_all)
     killed()
-    if test_program:
-        library()
+    if programs:
+        library(*programs)
     finish()

@@ -54,7 +54,7 @@ static dwc_mpi_plan *make_plan(dwc_mpi_context *context, const dwc_problem *prob
 /* The whole job from and to the root's memory. */
 static void check_root(const dwt_job *job, const dwc_mpi_plan *plan, dwc_mpi_mode mode, int root) {
     /* Given, so that nothing is measured: sharing pays. */
-    const dwc_mpi_constants constants = {dwt_ranks, 1, 1, 1, 1e12, 1e-6, 1e12, 0};
+    const dwc_mpi_constants constants = {dwt_ranks, 1, 1, 1, 1e12, 1e-6, 1e12, 0, 1e-12};
     const int here = dwt_rank == root;
     dwc_mpi_report report;
     dwc_error error;
