@@ -134,6 +134,24 @@ static void test_slower_is_not_chosen(void **state) {
     assert_true(dropped >= 100);
 }
 
+/* Noise that leaves open after all rounds who is slower: more of them tell. */
+static void test_goes_on_while_open(void **state) {
+    (void)state;
+    int longer = 0, wrong = 0;
+    for (int run = 0; run < 200; run++) {
+        simulation s = equal(1000 * dwt_args.seed + (uint64_t)run);
+        dwct_race_result results[MOST];
+        s.noise = 0.1;
+        s.factors[0] = 1.04; /* first in order */
+        const dwct_race_outcome o = race(&s, 2, -1, results);
+        longer += o.rounds > ROUNDS;
+        wrong += o.choice == 0;
+        assert_true(o.complete && o.rounds <= 4 * ROUNDS);
+    }
+    assert_true(longer >= 100);
+    assert_true(wrong <= 12);
+}
+
 /* Much slower ones leave early and cost little; what was seen of them is reported. */
 static void test_early_exit(void **state) {
     (void)state;
@@ -219,6 +237,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_equals_tie),
         cmocka_unit_test(test_fixed_order),
         cmocka_unit_test(test_slower_is_not_chosen),
+        cmocka_unit_test(test_goes_on_while_open),
         cmocka_unit_test(test_early_exit),
         cmocka_unit_test(test_preferred_stays_long),
         cmocka_unit_test(test_alone),
