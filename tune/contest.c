@@ -14,11 +14,12 @@ enum {
     LEAST_RUNS = 9, /* of every candidate, for a race to be worth while */
     LEAST_ROUNDS = 11,
     SETTLING = 3, /* executions, usually */
+    CHANCES = 2,  /* to do better in the qualification */
     LEAST_CHECKED_TAPS = 10000,
     MOST_CHECKED_TAPS = 1000000
 };
-/* Times the best one's time, in one execution or two: not raced. The second: of long ones, and where it takes several
- * more until one counts. */
+/* Times the best one's time, in every one of up to three executions: not raced. The second: of long ones, and where it
+ * takes several more until one counts. */
 static const double HOPELESS = 1.6, HOPELESS_LONG = 1.3;
 static const double LONG_FIRST_SECONDS = 1e-3, FAR_OFF = 3; /* the same in first executions that take so long */
 static const double STRETCH = 4; /* of the seconds, for a few rounds of long executions or an open question */
@@ -136,7 +137,7 @@ static int far_off(const dwct_contest *c, const dwct_entrant *e) {
     return best > LONG_FIRST_SECONDS && e->runner.first_s > FAR_OFF * best;
 }
 
-/* One or two executions of everybody at one offset; *all is 0 if the time is up before all have run. */
+/* One to three executions of everybody at one offset; *all is 0 if the time is up before all have run. */
 static dwc_status qualify(dwct_contest *c, int *all, dwc_error *error) {
     *all = 0;
     for (int i = 0; i < c->search.count; i++) {
@@ -162,8 +163,10 @@ static dwc_status qualify(dwct_contest *c, int *all, dwc_error *error) {
             return stopped(error);
         if (time_left(c) < 0)
             return DWC_OK;
-        /* one may have been disturbed: a second chance, unless it was far off */
-        if (e->qualified && e->qualified_s > hopeless(c, e) * best && e->qualified_s < 3 * best) {
+        /* one may have been disturbed: more chances, unless it was far off */
+        for (int again = 0; again < CHANCES && e->qualified && e->qualified_s > hopeless(c, e) * best &&
+                            e->qualified_s < (CHANCES + 1 - again) * best;
+             again++) {
             dwct_settle(&c->work, &e->runner, dwct_contest_offsets[0]);
             e->qualified_s = fmin(e->qualified_s, dwct_window(&c->work, &e->runner, dwct_contest_offsets[0]));
         }
