@@ -163,10 +163,10 @@ static dwc_status qualify(dwct_contest *c, int *all, dwc_error *error) {
             return stopped(error);
         if (time_left(c) < 0)
             return DWC_OK;
-        /* one may have been disturbed: more chances, unless it was far off */
-        for (int again = 0; again < CHANCES && e->qualified && e->qualified_s > hopeless(c, e) * best &&
-                            e->qualified_s < (CHANCES + 1 - again) * best;
-             again++) {
+        /* one may have been disturbed: more chances, the last one only if it is near */
+        for (int left = CHANCES; left > 0 && e->qualified; left--) {
+            if (e->qualified_s <= hopeless(c, e) * best || e->qualified_s >= (left + 1) * best)
+                break;
             dwct_settle(&c->work, &e->runner, dwct_contest_offsets[0]);
             e->qualified_s = fmin(e->qualified_s, dwct_window(&c->work, &e->runner, dwct_contest_offsets[0]));
         }

@@ -12,8 +12,6 @@
 #include "mpi/predict.h"
 #include "mpi/pipeline.h"
 
-#include <string.h>
-
 const char *dwc_mpi_mode_name(dwc_mpi_mode mode) {
     static const char *const names[] = {"auto", "alone", "phased", "pipelined"};
     return mode >= DWC_MPI_MODE_AUTO && mode <= DWC_MPI_MODE_PIPELINED ? names[mode] : "?";
