@@ -6,15 +6,14 @@
 #include <math.h>
 #include <string.h>
 
-/* Aligned alike in a page, the cache lines apart, and half a page apart. */
-const int dwct_contest_offsets[DWCT_OFFSETS] = {0, 80, 2048};
+/* Aligned alike in a page; pieces of two lines, so that loads wait for stores; a line apart. */
+const int dwct_contest_offsets[DWCT_OFFSETS] = {0, 16, 64};
 
 enum {
     PLACES = 4,
     LEAST_RUNS = 9, /* of every candidate, for a race to be worth while */
     LEAST_ROUNDS = 11,
     SETTLING = 3, /* executions, usually */
-    CHANCES = 2,  /* to do better in the qualification */
     LEAST_CHECKED_TAPS = 10000,
     MOST_CHECKED_TAPS = 1000000
 };
@@ -137,6 +136,13 @@ static int far_off(const dwct_contest *c, const dwct_entrant *e) {
     return best > LONG_FIRST_SECONDS && e->runner.first_s > FAR_OFF * best;
 }
 
+static double once_more(void *user, int entrant) {
+    dwct_contest *c = user;
+    const dwct_runner *r = &c->entrants[entrant].runner;
+    dwct_settle(&c->work, r, dwct_contest_offsets[0]);
+    return dwct_window(&c->work, r, dwct_contest_offsets[0]);
+}
+
 /* One to three executions of everybody at one offset; *all is 0 if the time is up before all have run. */
 static dwc_status qualify(dwct_contest *c, int *all, dwc_error *error) {
     *all = 0;
@@ -163,13 +169,8 @@ static dwc_status qualify(dwct_contest *c, int *all, dwc_error *error) {
             return stopped(error);
         if (time_left(c) < 0)
             return DWC_OK;
-        /* one may have been disturbed: more chances, the last one only if it is near */
-        for (int left = CHANCES; left > 0 && e->qualified; left--) {
-            if (e->qualified_s <= hopeless(c, e) * best || e->qualified_s >= (left + 1) * best)
-                break;
-            dwct_settle(&c->work, &e->runner, dwct_contest_offsets[0]);
-            e->qualified_s = fmin(e->qualified_s, dwct_window(&c->work, &e->runner, dwct_contest_offsets[0]));
-        }
+        if (e->qualified)
+            e->qualified_s = dwct_race_qualify(e->qualified_s, best, hopeless(c, e), once_more, c, i);
     }
     *all = 1;
     return DWC_OK;

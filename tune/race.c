@@ -189,6 +189,14 @@ static void report(const state *s, int choice, dwct_race_result *results) {
         results[s->active[i]].survived = 1;
 }
 
+double dwct_race_qualify(double seconds, double best, double limit, double (*measure)(void *user, int candidate),
+                         void *user, int candidate) {
+    enum { CHANCES = 2 };
+    for (int left = CHANCES; left > 0 && seconds > limit * best && seconds < (left + 1) * best; left--)
+        seconds = fmin(seconds, measure(user, candidate));
+    return seconds;
+}
+
 dwct_race_outcome dwct_race_run(const dwct_race *race, double *samples, dwct_race_result *results) {
     state s = {.race = race, .samples = samples, .active_count = race->count};
     dwct_race_outcome outcome = {.choice = race->preferred >= 0 ? race->preferred : 0};

@@ -48,6 +48,12 @@ typedef struct dwct_race_outcome {
 int dwct_race_samples(int count, int rounds);
 dwct_race_outcome dwct_race_run(const dwct_race *race, double *samples, dwct_race_result *results);
 
+/* Before the race: least seconds of a candidate that took `seconds` where the best one took `best`. That one execution may
+ * have been disturbed, so it is measured again while it looks slower than `limit` times the best, twice at most, the second
+ * time only if it came near. */
+double dwct_race_qualify(double seconds, double best, double limit, double (*measure)(void *user, int candidate),
+                         void *user, int candidate);
+
 /* Median of values (which it sorts) and its interval with at least 97 % confidence if there are 7 or more. Source:
  * order statistics of the median, e.g. Conover, Practical Nonparametric Statistics, 3.2. */
 void dwct_median_interval(double *values, int count, double *median, double *low, double *high);
