@@ -6,7 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Aligned alike in a page; pieces of two lines, so that loads wait for stores; a line apart. */
+/* Aligned alike in a page; 16 bytes on, where loads wait for earlier stores that overlap them modulo a page; a line
+ * on. Of those that dwconv bench measures these are most often the worst one. */
 const int dwct_contest_offsets[DWCT_OFFSETS] = {0, 16, 64};
 
 enum {

@@ -48,9 +48,9 @@ typedef struct dwct_race_outcome {
 int dwct_race_samples(int count, int rounds);
 dwct_race_outcome dwct_race_run(const dwct_race *race, double *samples, dwct_race_result *results);
 
-/* Before the race: least seconds of a candidate that took `seconds` where the best one took `best`. That one execution may
- * have been disturbed, so it is measured again while it looks slower than `limit` times the best, twice at most, the second
- * time only if it came near. */
+/* Before the race: the least seconds of a candidate that took `seconds` where the best one took `best`. It may have
+ * been disturbed, so where it looks slower than `limit` times the best it is measured again, if it took less than 3
+ * times as long, and once more if it took less than twice. */
 double dwct_race_qualify(double seconds, double best, double limit, double (*measure)(void *user, int candidate),
                          void *user, int candidate);
 
