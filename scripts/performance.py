@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The report of performance.sh: rows of dwconv bench -> performance.md, and roofline.png where matplotlib is there.
 
-    performance.py ROWS FOLDER      ROWS: folder with warm.csv, cold.csv, cold-all.csv, info.json
+    performance.py ROWS FOLDER      ROWS: the files that performance.sh makes
 """
 
 import csv
@@ -12,6 +12,7 @@ import pathlib
 import re
 import sys
 
+LONG_S = 30e-6  # of one thread: enough work for several
 RUNS = [("warm", "one image, in cache"), ("cold", "64 images from memory, one thread"),
         ("cold-all", "64 images from memory, all cores")]
 KINDS = [("3x3", "#1f77b4", "o"), ("3x3, stride 2", "#ff7f0e", "s"), ("5x5, 7x7", "#2ca02c", "^"),
@@ -69,7 +70,46 @@ def machine_of(info, script):
             "says the commands as it runs them; figures move with the machine and its neighbours.")
 
 
-def write_text(runs, info, path):
+def ratio_row(what, ratios, worst=max):
+    return f"| {what} | {len(ratios)} | {mean(ratios):.2f} | {worst(ratios):.2f} |"
+
+
+def others(runs, rows):
+    """Worst over best buffer offset, types, threads, plans."""
+    warm, gains = runs["warm"], {}
+    for one, everyone in zip(warm, runs["warm-all"]):
+        gains.setdefault(one["time"] > LONG_S, []).append(one["time"] / everyone["time"])
+    yield from ["", "| float32, NHWC, one image, in cache | layers | geometric mean | worst |", "|---|---|---|---|",
+                ratio_row("time at the worst buffer offset over that at the best", [r["best"] / r["worst"] for r in warm]),
+                ratio_row("time of float64 over that of float32",
+                          [f64["time"] / f32["time"] for f32, f64 in zip(warm, runs["f64"])])]
+    for is_long, what in ((True, "more than"), (False, "at most")):
+        if is_long in gains:
+            yield ratio_row(f"speed-up by all cores, of layers that take {what} {LONG_S * 1e6:.0f} us", gains[is_long],
+                            min)
+    with open(rows / "plans.csv", newline="") as file:
+        costs = "; ".join(f"`{row['problem']}` making a plan {row['plan_us']} us, an execution {row['execute_us']} us, "
+                          f"one of a single pixel, nearly all overhead, {row['overhead_us']} us"
+                          for row in csv.DictReader(file))
+    yield from ["", f"One thread, no records (`build/release/tests/api/plan_bench`): {costs}."]
+
+
+def order(path):
+    """Bare loops beside direct."""
+    yield from [
+        "", "## Why not nearer, in cache", "",
+        "A limit is what streams from the first byte to the last. A convolution touches lines of several rows and pixels "
+        "in turn, some of them more than once. Bare loops that load a line, do nine multiply-adds and store a line, as for "
+        "3x3, nanoseconds for a line of outputs beside `direct` (`build/release/tests/kern/order_bench`), one thread: "
+        "*linear* from the first byte to the last; in the order of *strips*; and with the pixels beside and above that a "
+        "3x3 filter takes as well (*halo*). The distance is that of the output from the input, modulo a page.", "",
+        "| input | distance | linear | strips | halo | direct |", "|---|---|---|---|---|---|"]
+    with open(path, newline="") as file:
+        for row in csv.DictReader(file):
+            yield "| " + " | ".join(row.values()) + " |"
+
+
+def write_text(runs, info, rows, path):
     lines = ["# How fast, beside the machine's limits", "", machine_of(info, "performance.sh"), "",
              "The limit of a layer is the larger of two times: its taps inside the image at the peak arithmetic rate, "
              "and its tensors streamed once at the bandwidth of their size; both measured in the same run, the limit of "
@@ -85,9 +125,10 @@ def write_text(runs, info, path):
             lines.append(f"| {title}: {group} | {count} | {mean(r['worst'] for r in some):.2f} | "
                          f"{mean(r['best'] for r in some):.2f} | {min(r['worst'] for r in some):.2f} | "
                          f"{min(r['best'] for r in some):.2f} |")
+    lines += others(runs, rows)
     checked = sum(row["verified"] == "true" for row in runs["warm"])
     lines += ["", f"In the same run {checked} of the {len(runs['warm'])} outputs of one image were compared with the exact "
-              "result and found within its bound.", "", "## Every layer", "",
+              "result and found within its bound.", *order(rows / "order.csv"), "", "## Every layer", "",
               "| network | layer | image | taps | stride | dilation | us | GFLOP/s | warm: worst / best | "
               "cold, one thread | cold, all cores |",
               "|---|---|---|---|---|---|---|---|---|---|---|"]
@@ -142,9 +183,9 @@ def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     rows, folder = map(pathlib.Path, sys.argv[1:])
-    runs = {name: read(rows / f"{name}.csv") for name, _ in RUNS}
+    runs = {name: read(rows / f"{name}.csv") for name in [*(name for name, _ in RUNS), "f64", "warm-all"]}
     info = json.loads((rows / "info.json").read_text())
-    write_text(runs, info, folder / "performance.md")
+    write_text(runs, info, rows, folder / "performance.md")
     draw(runs, info, folder / "roofline.png")
 
 
