@@ -4,21 +4,22 @@
  * A visit is one tile (or strip) of one vector of output channels. The model adds, over all visits, its arithmetic and
  * the cache lines that it brings from the second and the last cache; strips do both at the same time, in part. Pixels
  * that lie a power of two apart fall into few sets of the first cache: where more lines of a tile share a set than it
- * has ways, they push each other out and come again for the next vector. Where outputs lie in the same sets, some cores
- * lose far more time: what was measured of this one, see dwci_pace. Staging costs a copy and avoids this.
+ * has ways, they push each other out and come again for the next vector. Where outputs lie in the same sets, some
+ * cores lose far more time: what was measured of this one, see dwci_pace. Staging costs a copy and avoids this.
  *
  * Strips: the constants are a fit on an Intel server core of 2024 (3.7 GHz, 48 KiB and 2 MiB of cache), AVX-512 and
- * AVX2, 68 real and 189 random cases, up to 20 candidates each, the worst of four buffer offsets. There the choice takes
- * 1.04 times as long as the best candidate (geometric mean; 95 % of the layers 1.16, the worst 1.32), on 69 layers of
- * other networks, not fitted to, 1.045 (1.13, 1.30), NCHW 1.017 (1.15, 1.20). With AVX2 1.10 (worst 2.1); from memory,
- * 63 layers, 1.03 (1.2). Tiles: the same core, 90 random cases in its caches, 1.055 (95 % 1.22), 50 others 1.04 (worst
- * 1.25); from memory: AMD Zen 3 (3.4 GHz, 32 KiB and 512 KiB of cache). On an AMD Zen of 2017 (2.0 to 2.8 GHz, caches
- * like those), calibrated, 60 random cases, in its caches: 1.025 (95 % 1.12, worst 1.23), NCHW 1.02 (1.16, 1.49). On an
- * AMD Zen 4, 60 random cases: 1.034 (1.16, 1.37), NCHW, 50: 1.023 (1.15, 1.39).
+ * AVX2, 68 real and 189 random cases, up to 20 candidates each, the worst of four buffer offsets. There the choice
+ * takes 1.04 times as long as the best candidate on the layers of tune/layers.csv (geometric mean; 95 % of them 1.16,
+ * the worst 1.32), and 1.045 (1.13, 1.30) on 69 layers of other networks, which nothing was fitted to; with AVX2 1.08
+ * (worst 1.6) and 1.05 (1.6); NCHW 1.02 (1.3) and 1.017 (1.2); from memory, 63 layers, 1.03 (1.2). Tiles: the same
+ * core, 90 random cases in its caches, 1.055 (95 % 1.22), 50 others 1.04 (worst 1.25); from memory: AMD Zen 3 (3.4
+ * GHz, 32 KiB and 512 KiB of cache). On an AMD Zen of 2017 (2.0 to 2.8 GHz, caches like those), calibrated, 60 random
+ * cases, in its caches: 1.025 (95 % 1.12, worst 1.23), NCHW 1.02 (1.16, 1.49). On an AMD Zen 4, 60 random cases: 1.034
+ * (1.16, 1.37), NCHW, 50: 1.023 (1.15, 1.39).
  *
- * A regression of log(measured / model) on the parameters, from a machine's own records, was tried and is not here: with
- * 77 records of this Intel core it took the error left out of it from 0.21 to 0.17, but the choices on others from 1.036
- * to 1.040 (worst 1.32 to 1.56), NCHW 1.017 to 1.024; with AVX2 from 1.083 to 1.077 and 1.047 to 1.044. */
+ * Tried and not here: a regression of log(measured / model) on algorithm and parameters from a machine's own records.
+ * With the layers' records it changed the 1.045 above to 1.042 and the 1.017 to 1.024, with the others' the 1.036 to
+ * 1.039 (its worst 1.32 to 1.56), with AVX2 1.08 to 1.077 and 1.05 to 1.044. */
 #include "algo/direct.h"
 #include "core/cost.h"
 
@@ -182,10 +183,10 @@ static crowding crowding_of(const tiling *t, int64_t kh, int64_t kw, int64_t way
     return mean;
 }
 
-/* Pages that lines so far apart lie in. */
+/* Pages that rows x columns lines lie in; `row` and `pixel`: bytes from one to the next. */
 static double pages_of(double rows, double columns, uint64_t row, uint64_t pixel) {
     const double width = (columns - 1) * (double)pixel, height = (rows - 1) * (double)row;
-    return row < PAGE ? 1 + (height + width) / PAGE : rows * fmin(columns, 1 + width / PAGE);
+    return fmin(rows * fmin(columns, 1 + width / PAGE), 1 + (height + width) / PAGE);
 }
 
 static tiling tiling_of(const dwci_case *c, const dwci_direct_kernel *kernel, const dwci_params *params) {
