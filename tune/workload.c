@@ -104,9 +104,9 @@ dwc_status dwct_workload_create(dwct_workload *w, const dwc_context *context, co
     fill(&seed, info.problem.dtype, w->bias, g->bias_elements);
     for (int64_t copy = 0; copy < w->copies; copy++)
         dwc_plan_first_touch(plan, dwct_input(w, copy), dwct_output(w, copy, 0), NULL);
-    memset(w->memory, 0, total);
-    for (int64_t copy = 0; copy < w->copies; copy++)
-        fill(&seed, info.problem.dtype, dwct_input(w, copy), g->input_elements);
+    fill(&seed, info.problem.dtype, dwct_input(w, 0), g->input_elements);
+    for (int64_t copy = 1; copy < w->copies; copy++)
+        memcpy(dwct_input(w, copy), dwct_input(w, 0), (size_t)g->input_elements * g->element_bytes);
     return DWC_OK;
 }
 
