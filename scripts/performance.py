@@ -167,7 +167,7 @@ def draw(runs, info, path):
             for r in some:
                 axis.plot([r["intensity"]] * 2, [r["gflops"], r["gflops"] / r["worst"]], color=color, linewidth=0.6,
                           alpha=0.35, zorder=2)
-        axis.set(xscale="log", yscale="log", xlim=(0.3, 300), ylim=(2, 300),
+        axis.set(xscale="log", yscale="log", xlim=(0.3, 300), ylim=(2, 600),
                  xlabel="operations per byte of input, filter and output",
                  title=f"{title}: {mean(r['worst'] for r in rows):.2f} of the limit")
         axis.grid(which="major", linewidth=0.4, alpha=0.6)
