@@ -4,6 +4,7 @@
 #include "mpi/agree.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* Between two looks at the messages. */
 static const double piece_seconds = 3e-3;
@@ -12,6 +13,14 @@ dwc_status dwci_mpi_allocate(const dwc_mpi_context *c, int64_t bytes, void **mem
     *memory = dwc_allocate(c->own, (size_t)bytes);
     return *memory ? DWC_OK
                    : dwci_mpi_fail(error, DWC_OUT_OF_MEMORY, "memory: %" PRId64 " bytes could not be allocated", bytes);
+}
+
+dwc_status dwci_mpi_allocate_filled(const dwc_mpi_context *c, int64_t bytes, int byte, void **memory,
+                                    dwc_error *error) {
+    const dwc_status status = dwci_mpi_allocate(c, bytes, memory, error);
+    if (status == DWC_OK)
+        memset(*memory, byte, (size_t)bytes);
+    return status;
 }
 
 int64_t dwci_mpi_piece(int64_t n, double image_bytes, double image_s, int64_t chunk_bytes) {

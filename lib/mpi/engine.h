@@ -30,4 +30,8 @@ dwc_status dwci_mpi_engine_run(const dwci_mpi_engine *engine, const void *input,
 /* Memory of this rank's context, or the failure; never NULL on success. */
 dwc_status dwci_mpi_allocate(const dwc_mpi_context *context, int64_t bytes, void **memory, dwc_error *error);
 
+/* The same, every byte set to `byte`. */
+dwc_status dwci_mpi_allocate_filled(const dwc_mpi_context *context, int64_t bytes, int byte, void **memory,
+                                    dwc_error *error);
+
 #endif

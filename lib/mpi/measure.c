@@ -3,11 +3,10 @@
 #include "mpi/predict.h"
 #include "mpi/pipeline.h"
 
-#include <string.h>
-
 enum { LINK_BYTES = 4 << 20, WORK_BYTES = 32 << 20, LINK_ROUNDS = 7, LATENCY_ROUNDS = 40 };
 enum { CALLERS_OFFSET = 16 };                           /* malloc's, from a line of the caches */
 enum { MOVING_BYTES = 16 << 20, MOVING_MESSAGES = 64 }; /* each way, at most */
+enum { SOME_BYTE = 0x3c }; /* makes numbers of every type, none 0, denormal or large */
 static const double work_seconds = 20e-3, moving_work_seconds = 0.2;
 static const double NOTHING = 1e-15; /* seconds a byte; 0 would stand for not known */
 
@@ -20,18 +19,11 @@ typedef struct bench {
     char *link; /* a message of LINK_BYTES to be sent, one to be received */
 } bench;
 
-static dwc_status allocate_zeros(const dwc_mpi_plan *plan, size_t bytes, void **memory, dwc_error *error) {
-    dwc_status status = dwci_mpi_allocate(plan->context, (int64_t)bytes, memory, error);
-    if (status == DWC_OK)
-        memset(*memory, 0, bytes);
-    return status;
-}
-
 static dwc_status set_up(const dwc_mpi_plan *plan, bench *b, dwc_error *error) {
     const dwc_geometry *g = &plan->partition.geometry;
-    const size_t element = g->element_bytes;
+    const int64_t element = (int64_t)g->element_bytes;
     void *link = NULL;
-    dwc_status status = allocate_zeros(plan, 2 * LINK_BYTES, &link, error);
+    dwc_status status = dwci_mpi_allocate_filled(plan->context, 2 * LINK_BYTES, SOME_BYTE, &link, error);
     b->link = link;
     b->images = dwci_mpi_piece_images(plan);
     if (status || b->images == 0)
@@ -39,14 +31,18 @@ static dwc_status set_up(const dwc_mpi_plan *plan, bench *b, dwc_error *error) {
     if ((status = dwci_mpi_engine_make(plan, b->images, &b->engine, error)))
         return status;
     b->pieces = 1 + WORK_BYTES / (b->engine.input_bytes + b->engine.output_bytes);
+    const struct {
+        int64_t bytes;
+        void **memory;
+    } tensors[] = {{g->filter_elements * element, &b->filter},
+                   {g->bias_elements * element, &b->bias},
+                   {CALLERS_OFFSET + b->pieces * b->engine.input_bytes, &b->input},
+                   {CALLERS_OFFSET + b->pieces * b->engine.output_bytes, &b->output}};
     const int64_t bytes = b->pieces * (b->engine.input_bytes + b->engine.output_bytes);
     const double start = MPI_Wtime();
-    if ((status = allocate_zeros(plan, (size_t)g->filter_elements * element, &b->filter, error)) ||
-        (status = allocate_zeros(plan, (size_t)g->bias_elements * element, &b->bias, error)) ||
-        (status =
-             allocate_zeros(plan, (size_t)(CALLERS_OFFSET + b->pieces * b->engine.input_bytes), &b->input, error)) ||
-        (status =
-             allocate_zeros(plan, (size_t)(CALLERS_OFFSET + b->pieces * b->engine.output_bytes), &b->output, error)))
+    for (size_t i = 0; i < sizeof tensors / sizeof *tensors && status == DWC_OK; i++)
+        status = dwci_mpi_allocate_filled(plan->context, tensors[i].bytes, SOME_BYTE, tensors[i].memory, error);
+    if (status)
         return status;
     b->fresh_bytes_per_s = (double)bytes / (MPI_Wtime() - start);
     return dwci_mpi_engine_load(&b->engine, b->filter, error);

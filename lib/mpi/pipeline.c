@@ -414,20 +414,13 @@ static dwc_status run_worker(pipeline *p) {
 
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
 
-static dwc_status allocate_zeros(const pipeline *p, size_t bytes, void **memory) {
-    dwc_status status = dwci_mpi_allocate(p->context, (int64_t)bytes, memory, p->error);
-    if (status == DWC_OK)
-        memset(*memory, 0, bytes);
-    return status;
-}
-
 static message new_message(partner *of, int kind, int slot) {
     return (message){.of = of, .kind = kind, .slot = slot};
 }
 
 static dwc_status make_partner(pipeline *p, int i) {
     void *memory;
-    dwc_status status = allocate_zeros(p, sizeof(partner), &memory);
+    dwc_status status = dwci_mpi_allocate_filled(p->context, sizeof(partner), 0, &memory, p->error);
     if (status)
         return status;
     partner *a = p->partners[i] = memory;
@@ -447,9 +440,10 @@ static dwc_status make_partner(pipeline *p, int i) {
 static dwc_status make_partners(pipeline *p) {
     const int count = p->root ? p->context->size - 1 : 1, most = count * (DWCI_MPI_SLOTS * MESSAGES + 1) + 1;
     void *partners = NULL, *open = NULL;
-    dwc_status status = allocate_zeros(p, (size_t)count * sizeof *p->partners, &partners);
+    dwc_status status =
+        dwci_mpi_allocate_filled(p->context, count * (int64_t)sizeof *p->partners, 0, &partners, p->error);
     if (status == DWC_OK)
-        status = allocate_zeros(p, (size_t)most * sizeof *p->open, &open);
+        status = dwci_mpi_allocate_filled(p->context, most * (int64_t)sizeof *p->open, 0, &open, p->error);
     p->partners = partners;
     p->open = open;
     p->partner_count = status ? 0 : count;
