@@ -40,7 +40,7 @@ static tune_options options = {.wisdom = {.effort = DWC_EFFORT_MEASURE}};
 static const cli_option table[] = {
     OPTIONS_LAYERS(offsetof(tune_options, source)),
     {"--effort", "measure|patient|exhaustive",
-     "how many candidates are raced: 24 in 0.25 to\n0.75 s a problem, 64 in 2 to 6 s, all [measure]", option_choose,
+     "how many candidates are raced: 24 in 0.25 to\n1 s a problem, 64 in 2 to 8 s, all [measure]", option_choose,
      AT(wisdom.effort), .choices = effort_levels + effort_races},
     {"--budget", "SECONDS", "most time for all problems together; the cost model\nanswers those that it does not reach",
      option_positive, AT(budget)},
