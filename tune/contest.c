@@ -66,7 +66,8 @@ static int affordable(const dwct_contest *c) {
 static dwc_status check_output(dwct_contest *c, dwct_entrant *e, const dwct_entrant *model, char *right_output,
                                dwc_error *error) {
     const dwct_workload *w = &c->work;
-    const char *output = dwct_output(w, 0, dwct_contest_offsets[0]);
+    char *output = dwct_output(w, 0, dwct_contest_offsets[0]);
+    memset(output, 0xff, (size_t)w->write_bytes); /* NaN, not what the one before left */
     dwc_status status = dwct_execute_first(w, &e->runner, dwct_contest_offsets[0], error);
     if (status != DWC_OK)
         return status;
