@@ -189,7 +189,7 @@ DWC_API dwc_status dwc_mpi_predict(const dwc_problem *problem, const dwc_mpi_con
                                    dwc_mpi_prediction *prediction, dwc_error *error);
 
 /* Collective. Replaces the zeros among *constants, which are the same on all ranks, by what is measured in some
- * tenths of a second, file_bytes_per_s excepted: image times with the numerics of the plan on zeros, link, latency and
+ * tenths of a second, file_bytes_per_s excepted: image times with the numerics of the plan, link, latency and
  * what messages cost by messages between rank 0 and the first rank of another node (of the same node if there is no
  * other). All ranks get the same. DWC_OUT_OF_MEMORY. */
 DWC_API dwc_status dwc_mpi_measure(const dwc_mpi_plan *plan, dwc_mpi_constants *constants, dwc_error *error);

@@ -3,7 +3,7 @@
 #
 # Measures every layer of a file beside the machine's limits and writes the report: a table and a picture.
 #
-#   scripts/performance.sh [FOLDER] [SHAPES.csv]     default: tune, tune/layers.csv; takes about 12 minutes
+#   scripts/performance.sh [FOLDER] [SHAPES.csv]     default: tune, tune/layers.csv; takes about 13 minutes
 #
 # FOLDER/performance.md and FOLDER/roofline.png; the rows measured stay in build/performance. Nothing else should run on
 # the machine. Needs a build with tests (scripts/build.sh) and, for the picture, matplotlib (Debian: python3-matplotlib).
