@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The benchmark of plans beside the machine's limits, see dwc_bench in dwconv_tune.h.
  *
- *     round r:  plan r, r+1, ... (in turn): one window of executions at each offset
+ *     round r:  plan r, r+1, ... (in turn; those whose outputs go past the caches after the others): one window of
+ *               executions at each offset
  *               then one sample of each limit, on the same memory
  *
  * The first round is not counted. */
@@ -68,12 +69,15 @@ static void sample_limits(bench *b) {
                 b->best_stream = seconds;
         }
     }
+    dwct_disturbed(w);
 }
 
 static void run_rounds(bench *b) {
     for (int round = -1; round < b->rounds; round++) {
-        for (int i = 0; i < b->count; i++) {
+        for (int i = 0; i < 2 * b->count; i++) {
             contender *c = &b->contenders[(i + round + 1) % b->count];
+            if ((c->runner.stores == DWCT_PAST_CACHES) != (i >= b->count))
+                continue;
             dwct_settle(&b->work, &c->runner, b->offsets[0]);
             for (int o = 0; o < b->offset_count; o++) {
                 const double seconds = dwct_window(&b->work, &c->runner, b->offsets[o]);
@@ -114,7 +118,7 @@ static void summarise(const bench *b, const contender *c, dwc_bench_result *r) {
 }
 
 static dwc_status verify(bench *b, contender *c, dwc_bench_result *r, dwc_error *error) {
-    const dwct_workload *w = &b->work;
+    dwct_workload *w = &b->work;
     const int offset = b->offsets[0];
     dwc_status status = dwct_execute_first(w, &c->runner, offset, error);
     if (status == DWC_OK && b->options->verify) {

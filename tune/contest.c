@@ -11,10 +11,8 @@
 const int dwct_contest_offsets[DWCT_OFFSETS] = {0, 16, 64};
 
 enum {
-    PLACES = 4,
     LEAST_RUNS = 9, /* of every candidate, for a race to be worth while */
     LEAST_ROUNDS = 11,
-    SETTLING = 3, /* executions, usually */
     LEAST_CHECKED_TAPS = 10000,
     MOST_CHECKED_TAPS = 1000000
 };
@@ -58,14 +56,14 @@ static int affordable(const dwct_contest *c) {
         runs += info.model_seconds;
     }
     const dwc_geometry *g = &info.geometry;
-    const double numbers = (double)dwct_workload_bytes(c->context, g, c->cold, PLACES) / (double)g->element_bytes;
+    const double numbers = (double)dwct_workload_bytes(c->context, g, c->cold, DWCT_PLACES) / (double)g->element_bytes;
     return time_left(c) > 1.5 * (numbers * FILL_SECONDS + checked_taps(c, g) * CHECK_SECONDS + LEAST_RUNS * runs);
 }
 
 /* Compares an entrant's output with one that was right (NULL: none yet), else with the exact result. */
 static dwc_status check_output(dwct_contest *c, dwct_entrant *e, const dwct_entrant *model, char *right_output,
                                dwc_error *error) {
-    const dwct_workload *w = &c->work;
+    dwct_workload *w = &c->work;
     char *output = dwct_output(w, 0, dwct_contest_offsets[0]);
     memset(output, 0xff, (size_t)w->write_bytes); /* NaN, not what the one before left */
     dwc_status status = dwct_execute_first(w, &e->runner, dwct_contest_offsets[0], error);
@@ -138,18 +136,32 @@ static int far_off(const dwct_contest *c, const dwct_entrant *e) {
     return best > LONG_FIRST_SECONDS && e->runner.first_s > FAR_OFF * best;
 }
 
+/* The order to run in, indices of entrants[0..count): those whose outputs go past the caches last, see dwct_settle. */
+static void order_by_stores(const dwct_contest *c, const int *entrants, int count, int *order) {
+    int placed = 0;
+    for (int past = 0; past < 2; past++)
+        for (int i = 0; i < count; i++)
+            if ((c->entrants[entrants[i]].runner.stores == DWCT_PAST_CACHES) == past)
+                order[placed++] = i;
+}
+
 static double once_more(void *user, int entrant) {
     dwct_contest *c = user;
     const dwct_runner *r = &c->entrants[entrant].runner;
-    dwct_settle(&c->work, r, dwct_contest_offsets[0]);
+    if (!far_off(c, &c->entrants[entrant]))
+        dwct_settle(&c->work, r, dwct_contest_offsets[0]);
     return dwct_window(&c->work, r, dwct_contest_offsets[0]);
 }
 
-/* One to three executions of everybody at one offset; *all is 0 if the time is up before all have run. */
+/* A window of everybody at one offset, up to three of those that look slow; *all is 0 if the time is up before. */
 static dwc_status qualify(dwct_contest *c, int *all, dwc_error *error) {
+    int entrants[DWCT_RACE_CANDIDATES], order[DWCT_RACE_CANDIDATES];
+    for (int i = 0; i < c->search.count; i++)
+        entrants[i] = i;
+    order_by_stores(c, entrants, c->search.count, order);
     *all = 0;
     for (int i = 0; i < c->search.count; i++) {
-        dwct_entrant *e = &c->entrants[i];
+        dwct_entrant *e = &c->entrants[order[i]];
         if (stop_wanted(c))
             return stopped(error);
         if (time_left(c) < 0)
@@ -166,13 +178,13 @@ static dwc_status qualify(dwct_contest *c, int *all, dwc_error *error) {
     }
     const double best = least_qualified(c);
     for (int i = 0; i < c->search.count; i++) {
-        dwct_entrant *e = &c->entrants[i];
+        dwct_entrant *e = &c->entrants[order[i]];
         if (stop_wanted(c))
             return stopped(error);
         if (time_left(c) < 0)
             return DWC_OK;
         if (e->qualified)
-            e->qualified_s = dwct_race_qualify(e->qualified_s, best, hopeless(c, e), once_more, c, i);
+            e->qualified_s = dwct_race_qualify(e->qualified_s, best, hopeless(c, e), once_more, c, order[i]);
     }
     *all = 1;
     return DWC_OK;
@@ -227,12 +239,17 @@ static void next_round(void *user) {
 /* When the race has to be over: after c->seconds in all or, if that is later, a few rounds; *last: where there is
  * reason for more. Never after the deadline. */
 static double end_of_race(const dwct_contest *c, double start, double *last) {
-    double round = 0;
+    double round = 0, longest = 0;
+    int kinds = 0;
     for (int i = 0; i < c->racing_count; i++) {
         const dwct_entrant *e = &c->entrants[c->racing[i]];
-        round += e->qualified_s * (SETTLING * c->work.settles +
-                                   c->offsets * (e->runner.executions + dwct_warms_up(&c->work, &e->runner)));
+        longest = fmax(longest, e->qualified_s);
+        kinds |= 1 << e->runner.stores;
+        round += e->qualified_s *
+                 (c->work.settles + c->offsets * (e->runner.executions + dwct_warms_up(&c->work, &e->runner)));
     }
+    if (c->work.settles && (kinds & (kinds - 1)))
+        round += 2 * DWCT_SETTLING * longest;
     if (c->seconds == 0)
         return *last = c->deadline;
     const double few = dwct_seconds() + (LEAST_ROUNDS + 1) * round, most = start + STRETCH * c->seconds;
@@ -243,7 +260,10 @@ static double end_of_race(const dwct_contest *c, double start, double *last) {
 
 static dwc_status run_race(dwct_contest *c, double start, dwc_error *error) {
     dwct_race_result results[DWCT_RACE_CANDIDATES];
+    int order[DWCT_RACE_CANDIDATES];
+    order_by_stores(c, c->racing, c->racing_count, order);
     dwct_race race = {.count = c->racing_count,
+                      .order = order,
                       .preferred = -1,
                       .rounds = c->rounds,
                       .measure = measure,
@@ -273,7 +293,7 @@ dwc_status dwct_contest_hold(dwct_contest *c, dwc_error *error) {
     if (!affordable(c))
         return DWC_OK;
     dwc_status status =
-        dwct_workload_create(&c->work, c->context, c->search.list[0].plan, c->cold, PLACES, c->seed, error);
+        dwct_workload_create(&c->work, c->context, c->search.list[0].plan, c->cold, DWCT_PLACES, c->seed, error);
     if (status == DWC_OK)
         status = check_outputs(c, error);
     if (status != DWC_OK)

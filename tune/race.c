@@ -2,7 +2,8 @@
 /* Racing candidates, see race.h.
  *
  * Now and then the one with the smallest median is made the leader, and whoever is slower than 1.01 times the leader at
- * the lower end of its interval drops out; with few rounds, where the interval is no use, only whoever never came near.
+ * the lower end of its interval drops out; with few rounds, where the interval is no use, only whoever never came near,
+ * and only where there is no time for all rounds of everybody.
  * The preferred candidate is measured on until the end or until half of all rounds have shown that it is slower. After
  * all rounds the race goes on for a while if intervals still reach from as fast to clearly slower. */
 #include "race.h"
@@ -14,16 +15,18 @@
 #include <string.h>
 
 enum { MOST_CANDIDATES = DWCT_RACE_CANDIDATES, MOST_ROUNDS = DWCT_RACE_ROUNDS };
-static const double SLOWER = 1.01, MUCH_SLOWER = 1.15; /* the second: in every one of a few rounds */
-static const double UNCLEAR = 1.03;                    /* an interval from as fast to this leaves too much open */
+static const double SLOWER = 1.01;
+static const double MUCH_SLOWER = 1.1, CLEARLY_SLOWER = 1.05; /* of up to FEW_ROUNDS every one, of less than ENOUGH */
+static const double UNCLEAR = 1.03; /* an interval from as fast to this leaves too much open */
 enum { FEW_ROUNDS = 3, ENOUGH_ROUNDS = 7, LONE_ROUNDS = 11 }; /* the last: of a race without rivals */
 
 typedef struct state {
     const dwct_race *race;
-    double *samples;           /* [candidate][round], round 0 is not counted */
-    int last[MOST_CANDIDATES]; /* last round that it ran in */
-    int active[MOST_CANDIDATES];
+    double *samples;             /* [candidate][round], round 0 is not counted */
+    int last[MOST_CANDIDATES];   /* last round that it ran in */
+    int active[MOST_CANDIDATES]; /* in the order that they run in */
     int active_count, rounds;
+    double start_s;
     bool open; /* who is slower, at the last check */
 } state;
 
@@ -108,7 +111,9 @@ static void drop_slow(state *s) {
         const int candidate = s->active[i];
         double median, low, high;
         compare(s, candidate, leader, &median, &low, &high);
-        const int slower = low > (s->rounds < ENOUGH_ROUNDS ? MUCH_SLOWER : SLOWER);
+        const int slower = low > (s->rounds <= FEW_ROUNDS     ? MUCH_SLOWER
+                                  : s->rounds < ENOUGH_ROUNDS ? CLEARLY_SLOWER
+                                                              : SLOWER);
         if (candidate == leader || !slower || (candidate == s->race->preferred && 2 * s->rounds < s->race->rounds))
             s->active[kept++] = candidate;
     }
@@ -137,7 +142,7 @@ static bool time_is_up(const state *s) {
 static bool run_round(state *s, int round, int *stopped) {
     const dwct_race *race = s->race;
     for (int i = 0; i < s->active_count; i++) {
-        const int candidate = s->active[(i + round) % s->active_count];
+        const int candidate = s->active[(round + (round % 2 ? s->active_count - i : i)) % s->active_count];
         if (race->end_s > 0 && time_is_up(s))
             return false;
         const double seconds = race->measure(race->user, candidate);
@@ -150,13 +155,23 @@ static bool run_round(state *s, int round, int *stopped) {
     return true;
 }
 
-/* Checks are not made after every round: each is one more occasion to drop somebody by chance. */
-static bool time_to_check(int round, int rounds) {
-    return round == FEW_ROUNDS || round == 5 || (round >= ENOUGH_ROUNDS && (round - ENOUGH_ROUNDS) % 6 == 0) ||
-           round == rounds || round == most_rounds(rounds);
+/* At this pace, is there time for all rounds? */
+static bool in_time(const state *s, int rounds) {
+    const double now = dwct_seconds(), per_round = (now - s->start_s) / (s->rounds + 1);
+    return s->race->end_s == 0 || now + (rounds - s->rounds) * per_round <= s->race->end_s;
 }
 
-/* Of those left: the preferred one unless it is slower with certainty, else the first within 1 % of the leader. */
+/* Checks are not made after every round: each is one more occasion to drop somebody by chance. */
+static bool time_to_check(const state *s, int rounds) {
+    const int round = s->rounds;
+    if (round == FEW_ROUNDS || round == 5)
+        return !in_time(s, rounds);
+    return (round >= ENOUGH_ROUNDS && (round - ENOUGH_ROUNDS) % 6 == 0) || round == rounds ||
+           round == most_rounds(rounds);
+}
+
+/* Of those left: the preferred one unless it is slower with certainty or, after enough rounds, looks clearly slower;
+ * else the first within 1 % of the leader. */
 static int choose(const state *s) {
     const int leader = leader_of(s);
     int choice = -1;
@@ -165,7 +180,8 @@ static int choose(const state *s) {
         double median, low, high;
         compare(s, candidate, leader, &median, &low, &high);
         const bool close = median <= SLOWER;
-        if (candidate == s->race->preferred && (close || low <= 1))
+        const bool kept = s->rounds < ENOUGH_ROUNDS ? low <= CLEARLY_SLOWER : low <= 1 && median <= UNCLEAR;
+        if (candidate == s->race->preferred && (close || kept))
             return candidate;
         if (close && (choice < 0 || candidate < choice))
             choice = candidate;
@@ -191,17 +207,17 @@ static void report(const state *s, int choice, dwct_race_result *results) {
 
 double dwct_race_qualify(double seconds, double best, double limit, double (*measure)(void *user, int candidate),
                          void *user, int candidate) {
-    enum { CHANCES = 2 };
-    for (int left = CHANCES; left > 0 && seconds > limit * best && seconds < (left + 1) * best; left--)
+    static const double NEAR[] = {8, 2};
+    for (int i = 0; i < 2 && seconds > limit * best && seconds < NEAR[i] * best; i++)
         seconds = fmin(seconds, measure(user, candidate));
     return seconds;
 }
 
 dwct_race_outcome dwct_race_run(const dwct_race *race, double *samples, dwct_race_result *results) {
-    state s = {.race = race, .samples = samples, .active_count = race->count};
+    state s = {.race = race, .samples = samples, .active_count = race->count, .start_s = dwct_seconds()};
     dwct_race_outcome outcome = {.choice = race->preferred >= 0 ? race->preferred : 0};
     for (int i = 0; i < race->count; i++) {
-        s.active[i] = i;
+        s.active[i] = race->order ? race->order[i] : i;
         results[i] = (dwct_race_result){0};
     }
     const int rounds = race->count > 1 || race->rounds < LONE_ROUNDS ? race->rounds : LONE_ROUNDS;
@@ -209,7 +225,7 @@ dwct_race_outcome dwct_race_run(const dwct_race *race, double *samples, dwct_rac
         if ((round > rounds && !s.open) || !run_round(&s, round, &outcome.stopped))
             break;
         s.rounds = round;
-        if (time_to_check(round, rounds)) {
+        if (time_to_check(&s, rounds)) {
             drop_slow(&s);
             s.open = open_question(&s);
         }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The race: which of several candidates is the fastest, and how sure is that?
  *
- *     round        0 (not counted)   1        2        3   ...
- *     in order     0 1 2 3           1 2 3 0  2 3 0    3 0         candidate 1 dropped out after round 2
+ *     round        0 (not counted)   1        2        3      4   ...
+ *     in order     0 1 2 3           1 0 3 2  2 3 0 1  0 3 2  2 3 0       candidate 1 dropped out after round 2
  *
- * Every candidate runs once per round, so that what disturbs the machine disturbs all alike. What counts is the ratio
- * of its time to the leader's *within each round*: its median, with an interval from the order statistics. Times as
- * such are reported, never compared. */
+ * Every candidate runs once per round, so that what disturbs the machine disturbs all alike, and not always after the
+ * same one, whose traces in the caches it meets. What counts is the ratio of its time to the leader's *within each
+ * round*: its median, with an interval from the order statistics. Times as such are reported, never compared. */
 #ifndef DWC_TUNE_RACE_H
 #define DWC_TUNE_RACE_H
 
@@ -23,12 +23,14 @@ typedef struct dwct_race_result {
 } dwct_race_result;
 
 typedef struct dwct_race {
-    int count;     /* candidates, in the order that breaks ties */
-    int preferred; /* stays the choice unless another is faster with certainty; -1: none */
-    int rounds;    /* that decide it; up to four times as many (DWCT_RACE_ROUNDS in all) while it is open who
+    int count;        /* candidates, in the order that breaks ties */
+    const int *order; /* that they run in, all of them; NULL: the same */
+    int preferred;    /* stays the choice unless another is faster with certainty or, of enough rounds, looks over 3 %
+                         faster; -1: none */
+    int rounds;       /* that decide it; up to four times as many (DWCT_RACE_ROUNDS in all) while it is open who
                       is slower */
-    double end_s;  /* on dwct_seconds' clock: then it ends, undecided; 0: never */
-    double last_s; /* the same while it is open who is slower, if later */
+    double end_s;     /* on dwct_seconds' clock: then it ends, undecided; 0: never */
+    double last_s;    /* the same while it is open who is slower, if later */
     /* Seconds of a candidate; below 0 ends the race at once. */
     double (*measure)(void *user, int candidate);
     /* Called after each round. May be NULL. */
@@ -49,7 +51,7 @@ int dwct_race_samples(int count, int rounds);
 dwct_race_outcome dwct_race_run(const dwct_race *race, double *samples, dwct_race_result *results);
 
 /* Before the race: the least seconds of a candidate that took `seconds` where the best one took `best`. It may have
- * been disturbed, so where it looks slower than `limit` times the best it is measured again, if it took less than 3
+ * been disturbed, so where it looks slower than `limit` times the best it is measured again, if it took less than 8
  * times as long, and once more if it took less than twice. */
 double dwct_race_qualify(double seconds, double best, double limit, double (*measure)(void *user, int candidate),
                          void *user, int candidate);

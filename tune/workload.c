@@ -119,6 +119,7 @@ void dwct_workload_release(dwct_workload *w) {
 dwc_status dwct_runner_create(dwct_runner *r, const dwct_workload *w, const dwc_plan *plan, dwc_error *error) {
     *r = (dwct_runner){.plan = plan};
     dwc_plan_get_info(plan, &r->info);
+    r->stores = strstr(r->info.params, "nontemporal=1") ? DWCT_PAST_CACHES : DWCT_IN_CACHES;
     r->packed = dwc_allocate(w->context, r->info.packed_bytes);
     r->workspace = dwc_allocate(w->context, r->info.workspace_bytes);
     if (!r->packed || !r->workspace)
@@ -135,12 +136,14 @@ static int64_t copy_to_use(dwct_workload *w) {
     return w->cold ? dwct_next_copy(w) : w->next_copy;
 }
 
-static dwc_status execute(const dwct_workload *w, const dwct_runner *r, int64_t copy, int offset, dwc_error *error) {
+static dwc_status execute(dwct_workload *w, const dwct_runner *r, int64_t copy, int offset, dwc_error *error) {
+    if (!w->cold && w->settled[copy] != r->stores)
+        w->settled[copy] = DWCT_MIXED;
     return dwc_plan_execute(r->plan, dwct_input(w, copy), r->packed, w->bias, dwct_output(w, copy, offset),
                             r->workspace, error);
 }
 
-dwc_status dwct_execute_first(const dwct_workload *w, dwct_runner *r, int offset, dwc_error *error) {
+dwc_status dwct_execute_first(dwct_workload *w, dwct_runner *r, int offset, dwc_error *error) {
     const double start = dwct_seconds();
     const dwc_status status = execute(w, r, 0, offset, error);
     r->first_s = dwct_seconds() - start;
@@ -159,17 +162,27 @@ static int has_to_settle(const dwct_workload *w, const dwct_runner *r) {
 }
 
 void dwct_settle(dwct_workload *w, const dwct_runner *r, int offset) {
-    enum { MOST_EXECUTIONS = 6 };
-    static const double SETTLED = 0.97; /* of the time before */
+    static const double SETTLED = 0.97; /* of the least time before: no gain */
+    static const double MOST_SECONDS = 0.1;
     if (!has_to_settle(w, r))
         return;
-    double before = time_executions(w, r, offset, 1);
-    for (int i = 1; i < MOST_EXECUTIONS; i++) {
+    const double start = dwct_seconds();
+    double least = time_executions(w, r, offset, 1);
+    if (w->settled[w->next_copy] == r->stores)
+        return;
+    for (int without = 1; without < DWCT_SETTLING && dwct_seconds() < start + MOST_SECONDS; without++) {
         const double seconds = time_executions(w, r, offset, 1);
-        if (seconds > SETTLED * before)
-            break;
-        before = seconds;
+        if (seconds <= SETTLED * least) {
+            least = seconds;
+            without = 0;
+        }
     }
+    w->settled[w->next_copy] = r->stores;
+}
+
+void dwct_disturbed(dwct_workload *w) {
+    if (!w->cold)
+        w->settled[w->next_copy] = DWCT_MIXED;
 }
 
 int dwct_warms_up(const dwct_workload *w, const dwct_runner *r) {

@@ -4,12 +4,23 @@
  *     copies of   | input, filter's bytes | gap | output | gap |   input at 16 modulo 64, output k*4096 + offset behind
  *
  * Warm: the present copy only, and each window follows an execution that is not timed, unless one takes so long that
- * this makes no difference or several were needed (dwct_settle); other copies are other places in memory, whose pages
- * may lie in the caches otherwise. Cold: as many copies as take twice the last cache, each execution on the next. */
+ * this makes no difference or lines had to settle first (dwct_settle); other copies are other places in memory, whose
+ * pages may lie in the caches otherwise. Cold: as many copies as take twice the last cache, each execution on the
+ * next. */
 #ifndef DWC_TUNE_WORKLOAD_H
 #define DWC_TUNE_WORKLOAD_H
 
 #include "dwconv.h"
+
+enum {
+    DWCT_PAGE = 4096,
+    DWCT_LINE = 64,
+    DWCT_MISALIGNMENT = 16,
+    DWCT_PLACES = 4 /* warm copies at most */,
+    DWCT_SETTLING = 7
+};
+
+typedef enum dwct_stores { DWCT_MIXED, DWCT_IN_CACHES, DWCT_PAST_CACHES } dwct_stores;
 
 typedef struct dwct_workload {
     const dwc_context *context;
@@ -18,16 +29,15 @@ typedef struct dwct_workload {
     int cold;
     char *memory, *filter, *bias;
     int64_t copy_bytes, copies, next_copy;
-    int64_t read_bytes, write_bytes; /* of one execution */
-    int settles;                     /* warm, but more than half of the cache of a core, which does not always keep
+    int64_t read_bytes, write_bytes;  /* of one execution */
+    int settles;                      /* warm, but more than half of the cache of a core, which does not always keep
                                         it: see dwct_settle */
-    int outgrows;                    /* warm, but larger than that cache */
+    int outgrows;                     /* warm, but larger than that cache */
+    dwct_stores settled[DWCT_PLACES]; /* warm, of each copy: the kind of executions that lines lie right for */
 } dwct_workload;
 
-enum { DWCT_PAGE = 4096, DWCT_LINE = 64, DWCT_MISALIGNMENT = 16 };
-
-/* Random tensors, first touched as `plan` would, at so many places (as far as that takes no time worth mentioning;
- * cold: of no meaning). To be released whether it succeeds or not. */
+/* Random tensors, first touched as `plan` would, at so many places (at most DWCT_PLACES, and as far as that takes no
+ * time worth mentioning; cold: of no meaning). To be released whether it succeeds or not. */
 dwc_status dwct_workload_create(dwct_workload *w, const dwc_context *context, const dwc_plan *plan, int cold,
                                 int places, uint64_t seed, dwc_error *error);
 void dwct_workload_release(dwct_workload *w);
@@ -45,6 +55,7 @@ int64_t dwct_next_copy(dwct_workload *w);
 typedef struct dwct_runner {
     const dwc_plan *plan;
     dwc_plan_info info;
+    dwct_stores stores;
     void *packed, *workspace;
     double first_s; /* of the first execution, or the second if that may matter */
     int executions; /* per window */
@@ -56,12 +67,15 @@ dwc_status dwct_runner_create(dwct_runner *r, const dwct_workload *w, const dwc_
 void dwct_runner_release(dwct_runner *r, const dwct_workload *w);
 
 /* Executes on copy 0, to be called before any window. */
-dwc_status dwct_execute_first(const dwct_workload *w, dwct_runner *r, int offset, dwc_error *error);
+dwc_status dwct_execute_first(dwct_workload *w, dwct_runner *r, int offset, dwc_error *error);
 
-/* To be called before the first window after others have run. With more than half of the second cache it takes several
- * executions until lines lie where they stay, above all after stores past the caches: executes until that gains nothing
- * more. */
+/* To be called before the first window after others have run. With more than half of the second cache lines lie as
+ * these left them. Executes once or, after others whose outputs went another way, past the caches or not, until that
+ * gains nothing more: DWCT_SETTLING times and more, so runners of a kind should follow each other. */
 void dwct_settle(dwct_workload *w, const dwct_runner *r, int offset);
+
+/* Something else has touched the present copy. */
+void dwct_disturbed(dwct_workload *w);
 
 /* Does a window begin with an execution that is not timed? */
 int dwct_warms_up(const dwct_workload *w, const dwct_runner *r);

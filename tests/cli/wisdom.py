@@ -111,19 +111,21 @@ def explain_made_up():
     record = json.loads(next(text for text in lines("a.jsonl") if SMALL in text and ":s1x1" in text))
     entries = sorted((entry for entry in [record["choice"], *record["runners_up"]] if entry["algo"] == "direct"),
                      key=lambda entry: listed.index(entry["params"]))
-    earlier, choice, later, wrong, old, slow = entries[0], entries[2], *entries[3:7]
+    earlier, choice, later, wrong, old, slow, unsure = entries[0], entries[2], *entries[3:8]
     choice.update(rounds=31, ratio=1, low=1, high=1)
     for entry in (earlier, later, old):
         entry.update(rounds=31, ratio=1.001, low=0.99, high=1.02)
     wrong.update(rounds=0, max_err=0.5)
     old["revision"] += 1
     slow.update(rounds=31, ratio=1.25, low=1.2, high=1.3)
-    record.update(choice=choice, runners_up=[earlier, later, wrong, old, slow], tie=True, complete=True)
+    unsure.update(rounds=31, ratio=1.08, low=0.99, high=1.3)
+    record.update(choice=choice, runners_up=[earlier, later, wrong, old, slow, unsure], tie=True, complete=True)
     verdicts = made_up(record)
     check("verdicts: chosen, ties, wrong, older kernel, slower", [
-        verdicts["direct", entry["params"]] for entry in (choice, earlier, later, wrong, old, slow)] == [
+        verdicts["direct", entry["params"]] for entry in (choice, earlier, later, wrong, old, slow, unsure)] == [
         "chosen", "tie: not faster with certainty than what the model chose", "tie: as fast, later in the fixed order",
-        "wrong result: max_err 0.5", "raced with an older kernel", "slower by 25.0 %"], verdicts)
+        "wrong result: max_err 0.5", "raced with an older kernel", "slower by 25.0 %",
+        "looks slower by 8.0 %, not with certainty"], verdicts)
     record.update(tie=False, complete=False)
     check("verdict: undecided", made_up(record)["direct", later["params"]] == "undecided: the time was up")
     record["runners_up"][0]["params"] = "rows=1"

@@ -16,6 +16,8 @@ typedef struct simulation {
     double noise, spikes;               /* of single times: their spread, and how often they are much too long */
     double weather;                     /* of the present round */
     int calls, measured[MOST], stop_at; /* the last: a call, 0: none */
+    int previous, after[MOST][MOST];    /* how often the first was measured after the second */
+    int begins, first[MOST];            /* a round; how often it was the first of a round */
 } simulation;
 
 /* 0..1 */
@@ -28,6 +30,10 @@ static double measure(void *user, int candidate) {
     if (++s->calls == s->stop_at)
         return -1;
     s->measured[candidate]++;
+    s->after[candidate][s->previous]++;
+    s->previous = candidate;
+    s->first[candidate] += s->begins;
+    s->begins = 0;
     const double spike = uniform(&s->rng) < s->spikes ? 1 + uniform(&s->rng) : 1;
     return 1e-4 * s->factors[candidate] * s->weather * spike * (1 + s->noise * (2 * uniform(&s->rng) - 1));
 }
@@ -35,6 +41,7 @@ static double measure(void *user, int candidate) {
 static void next_round(void *user) {
     simulation *s = user;
     s->weather = 1 + 0.5 * uniform(&s->rng);
+    s->begins = 1;
 }
 
 static dwct_race_outcome race(simulation *s, int count, int preferred, dwct_race_result *results) {
@@ -48,6 +55,10 @@ static dwct_race_outcome race(simulation *s, int count, int preferred, dwct_race
     s->weather = 1;
     s->calls = 0;
     memset(s->measured, 0, sizeof s->measured);
+    memset(s->after, 0, sizeof s->after);
+    memset(s->first, 0, sizeof s->first);
+    s->previous = 0;
+    s->begins = 1;
     return dwct_race_run(&r, samples, results);
 }
 
@@ -119,8 +130,8 @@ static void test_fixed_order(void **state) {
 }
 
 /* One that is as fast as the best but disturbed when it is timed, in one of ten executions up to twice as long, seldom
- * stays out of the race; one that takes twice as long always does, after one more execution; one that takes four times
- * as long is not timed again. */
+ * stays out of the race; one that takes two or four times as long always does, after one more execution; one that takes
+ * nine times as long is not timed again. */
 static void test_qualification(void **state) {
     (void)state;
     enum { RUNS = 10000 };
@@ -133,10 +144,15 @@ static void test_qualification(void **state) {
     s.spikes = s.calls = 0;
     s.factors[1] = 2.1;
     s.factors[2] = 4;
+    s.factors[3] = 9;
     assert_true(dwct_race_qualify(2.1e-4, 1e-4, 1.3, measure, &s, 1) > 1.3e-4);
     assert_int_equal(s.calls, 1);
-    assert_true(dwct_race_qualify(4e-4, 1e-4, 1.3, measure, &s, 2) == 4e-4);
-    assert_int_equal(s.calls, 1);
+    assert_true(dwct_race_qualify(4e-4, 1e-4, 1.3, measure, &s, 2) > 2e-4);
+    assert_int_equal(s.calls, 2);
+    assert_true(dwct_race_qualify(9e-4, 1e-4, 1.3, measure, &s, 3) == 9e-4);
+    assert_int_equal(s.calls, 2);
+    /* something broke into the first execution */
+    assert_true(dwct_race_qualify(4e-4, 1e-4, 1.3, measure, &s, 0) < 1.3e-4);
 }
 
 static void test_slower_is_not_chosen(void **state) {
@@ -153,6 +169,67 @@ static void test_slower_is_not_chosen(void **state) {
     }
     assert_true(wrong <= 10);
     assert_true(dropped >= 100);
+}
+
+/* Nobody always begins a round or runs after the same one; neighbours in order stay together, so that kinds of
+ * candidates seldom change within a round. */
+static void test_order_of_rounds(void **state) {
+    (void)state;
+    static const int counts[] = {2, 3, 6};
+    for (int n = 0; n < 3; n++) {
+        const int count = counts[n];
+        simulation s = equal(dwt_args.seed);
+        dwct_race_result results[MOST];
+        s.noise = s.spikes = 0;
+        const int rounds = race(&s, count, -1, results).rounds;
+        int between_halves = 0;
+        assert_true(rounds >= ROUNDS);
+        for (int i = 0; i < count; i++) {
+            int most = 0;
+            for (int k = 0; k < count; k++) {
+                most = s.after[i][k] > most ? s.after[i][k] : most;
+                between_halves += (2 * i < count) != (2 * k < count) ? s.after[i][k] : 0;
+            }
+            assert_true(most <= rounds * 2 / 3);
+            assert_true(s.first[i] >= rounds / count && s.first[i] <= rounds / count + 2);
+        }
+        assert_true(between_halves <= 3 * rounds);
+    }
+}
+
+/* The order to run in is another than the one that breaks ties. */
+static void test_given_order(void **state) {
+    (void)state;
+    static const int order[] = {2, 0, 1};
+    simulation s = equal(dwt_args.seed);
+    dwct_race_result results[3];
+    double samples[3 * (4 * ROUNDS + 1)];
+    const dwct_race r = {.count = 3, .order = order, .preferred = -1, .rounds = ROUNDS, .measure = measure, .user = &s};
+    s.noise = s.spikes = 0;
+    s.weather = s.begins = 1;
+    assert_int_equal(dwct_race_run(&r, samples, results).choice, 0);
+    assert_true(s.first[2] == 1 && s.after[0][2] > 0);
+}
+
+/* The preferred one is not kept for want of rounds where it looks clearly slower; where they are so few that they say
+ * nothing, it is. */
+static void test_few_rounds(void **state) {
+    (void)state;
+    enum { EQUALS = 12, RUNS = 200 };
+    int kept = 0, kept_of_equals = 0;
+    for (int run = 0; run < RUNS; run++) {
+        simulation s = equal(1000 * dwt_args.seed + (uint64_t)run);
+        dwct_race_result results[MOST];
+        s.noise = 0.25;
+        s.factors[0] = 1.3;
+        s.stop_at = 2 * 9 + 1;
+        kept += race(&s, 2, 0, results).choice == 0;
+        s = equal(1000 * dwt_args.seed + (uint64_t)run);
+        s.stop_at = EQUALS * 3 + 1;
+        kept_of_equals += race(&s, EQUALS, 0, results).choice == 0;
+    }
+    assert_true(kept <= RUNS / 5);
+    assert_true(kept_of_equals >= RUNS * 3 / 4);
 }
 
 /* Noise that leaves open after all rounds who is slower: more of them tell. */
@@ -250,6 +327,25 @@ static void test_end(void **state) {
     assert_true(!o.complete && o.rounds == 0 && o.choice == 2);
 }
 
+/* Much slower ones leave after three rounds where there is no time for all, else with an interval. */
+static void test_hurry(void **state) {
+    (void)state;
+    simulation s = equal(dwt_args.seed);
+    dwct_race_result results[MOST];
+    double samples[3 * (4 * ROUNDS + 1)];
+    dwct_race r = {.count = 3, .preferred = -1, .rounds = ROUNDS, .measure = slow_measure, .user = &s};
+    s.weather = 1;
+    s.noise = s.spikes = 0;
+    s.factors[1] = 1.12;
+    s.factors[2] = 1.07;
+    for (int hurry = 0; hurry < 2; hurry++) {
+        r.end_s = dwct_seconds() + (hurry ? 0.03 : 10);
+        dwct_race_run(&r, samples, results);
+        assert_int_equal(results[1].rounds, hurry ? 3 : 7);
+        assert_int_equal(results[2].rounds, hurry ? 5 : 7);
+    }
+}
+
 int main(int argc, char **argv) {
     dwt_begin(argc, argv);
     const struct CMUnitTest tests[] = {
@@ -259,12 +355,16 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_fixed_order),
         cmocka_unit_test(test_qualification),
         cmocka_unit_test(test_slower_is_not_chosen),
+        cmocka_unit_test(test_order_of_rounds),
+        cmocka_unit_test(test_given_order),
+        cmocka_unit_test(test_few_rounds),
         cmocka_unit_test(test_goes_on_while_open),
         cmocka_unit_test(test_early_exit),
         cmocka_unit_test(test_preferred_stays_long),
         cmocka_unit_test(test_alone),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_end),
+        cmocka_unit_test(test_hurry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
