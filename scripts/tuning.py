@@ -10,8 +10,9 @@ time from nothing, all on one thread. Regret is the time of a choice over that o
 exhaustive race, in which they ran side by side. Prints for the cost model and for the tuner: geometric mean, 95th
 percentile and worst, the worst layers, how much of the regret comes from candidates that were never raced, and how often
 two runs chose differently without a declared tie; the choices of some runs are also timed beside the cost model's, each
-pair interleaved. A race is one snapshot of where tensors happened to lie, so choices that look slow are timed again, in
-processes of their own, beside what they look slower than. Beside it what the judge is worth: the regret of the choices
+pair interleaved. A race is one snapshot of where tensors happened to lie, so regret is also given by the medians over all
+races of each candidate's ratio to the fastest, and choices that look slow are timed again, in processes of their own,
+beside what they look slower than. Beside it what the judge is worth: the regret of the choices
 of a second exhaustive race by the first one (noise, for both tried everything), and how near the fastest candidates come
 to the machine's limit (dwconv bench).
 Nothing else should run on the machine.
@@ -59,6 +60,19 @@ def regrets(record):
     """Candidate -> its time over the fastest one's. Of those that left after a few rounds only the order counts."""
     best = min(entry["ratio"] for entry in entries(record) if entry["rounds"] >= 7 or entry is record["choice"])
     return {name(entry): max(1, entry["ratio"] / best) for entry in entries(record)}
+
+
+def by_all_races(races):
+    """Key -> candidate -> the median of its regrets over the races that most of them have it in."""
+    all_regrets = {}
+    for race in races:
+        for key, record in race.items():
+            for candidate, regret in regrets(record).items():
+                all_regrets.setdefault(key, {}).setdefault(candidate, []).append(regret)
+    medians = {key: {candidate: statistics.median(values) for candidate, values in some.items()
+                     if 2 * len(values) > len(races)} for key, some in all_regrets.items()}
+    return {key: {candidate: value / min(some.values()) for candidate, value in some.items()}
+            for key, some in medians.items()}
 
 
 def regret_of(found, known):
@@ -128,7 +142,7 @@ def timed_again(dwconv, what, found, suspects, limit, runs):
             print(f"    {ratio:.3f}  {key.split()[0]}  {one} beside {other}")
 
 
-def summary(what, values):
+def summary(what, values, key_of=lambda key: key):
     ordered = sorted(values.values())
     if not ordered:
         print(f"{what}: no problem")
@@ -136,7 +150,7 @@ def summary(what, values):
     print(f"{what}: {len(ordered)} problems, geometric mean {geometric_mean(ordered):.4f}, "
           f"95 % {ordered[int(0.95 * len(ordered))]:.3f}, worst {ordered[-1]:.3f}")
     for key in sorted(values, key=values.get)[-3:]:
-        print(f"    {values[key]:.3f}  {key.split()[0]}")
+        print(f"    {values[key]:.3f}  {key_of(key).split()[0]}")
 
 
 def main():
@@ -165,6 +179,7 @@ def main():
               f"lowest {min(reached):.2f}")
         again = f"{folder}/again.jsonl"
         tune(options.dwconv, problems, "exhaustive", again)
+        races, tuned = [truth, records(again)], []
         summary("noise, choices of a second exhaustive race", regret_of(records(again), known))
         summary("cost model", {key: max(1, record["default_ratio"]) for key, record in truth.items()
                                if record["default_ratio"] > 0})
@@ -179,6 +194,8 @@ def main():
             path = f"{folder}/run{run}.jsonl"
             seconds = tune(options.dwconv, problems, options.effort, path)
             found = records(path)
+            races.append(found)
+            tuned.append(found)
             values = regret_of(found, known)
             for key, regret in values.items():
                 record = found[key]
@@ -196,6 +213,10 @@ def main():
             sys.stdout.flush()
         print(f"all runs: mean {geometric_mean(means):.4f}, {min(means):.4f} to {max(means):.4f} by run, "
               f"worst {worst:.3f}")
+        consensus = by_all_races(races)
+        summary(f"all runs, by the medians over {len(races)} races",
+                {(key, run): regret for run, found in enumerate(tuned)
+                 for key, regret in regret_of(found, consensus).items()}, key_of=lambda pair: pair[0])
         print(f"of all regret {100 * never / total if total else 0:.0f} % comes from candidates that were never raced")
         print(f"choices over 2 % slower than the cost model's, by the exhaustive race: "
               f"{sum(value > 1.02 for value in worse)} of {len(worse)}")
