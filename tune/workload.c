@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { MOST_COPIES_BYTES = 1 << 30 }; /* the smallest problems stay in the cache then */
 enum { MOST_PLACES_BYTES = 8 << 20 };
@@ -26,6 +27,13 @@ dwc_status dwct_fail(dwc_error *error, dwc_status status, const char *format, ..
 
 dwc_status dwct_no_memory(dwc_error *error, int64_t bytes) {
     return dwct_fail(error, DWC_OUT_OF_MEMORY, "benchmark: %lld bytes could not be allocated", (long long)bytes);
+}
+
+/* Fresh pages, all zero; NULL. An allocator may hand out what a problem before had: pages lie there in another order
+ * than in a caller's process, and collide otherwise in the second cache. */
+static char *fresh_pages(size_t bytes) {
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
 }
 
 static int64_t pages(int64_t bytes) {
@@ -94,8 +102,8 @@ dwc_status dwct_workload_create(dwct_workload *w, const dwc_context *context, co
     *w = (dwct_workload){.context = context, .problem = info.problem, .geometry = info.geometry, .cold = cold};
     const dwc_geometry *g = &w->geometry;
     lay_out(w, places);
-    const size_t total = (size_t)(w->copies * w->copy_bytes + DWCT_PAGE);
-    if (!(w->memory = dwc_allocate(context, total)) ||
+    const size_t total = (size_t)(w->copies * w->copy_bytes);
+    if (!(w->memory = fresh_pages(total)) ||
         !(w->filter = dwc_allocate(context, (size_t)g->filter_elements * g->element_bytes)) ||
         !(w->bias = dwc_allocate(context, (size_t)g->bias_elements * g->element_bytes)))
         return dwct_no_memory(error, (int64_t)total);
@@ -111,7 +119,8 @@ dwc_status dwct_workload_create(dwct_workload *w, const dwc_context *context, co
 }
 
 void dwct_workload_release(dwct_workload *w) {
-    dwc_release(w->context, w->memory);
+    if (w->memory)
+        munmap(w->memory, (size_t)(w->copies * w->copy_bytes));
     dwc_release(w->context, w->filter);
     dwc_release(w->context, w->bias);
 }
