@@ -327,7 +327,7 @@ static void run(const dwci_solution *s, const dwci_tensors *t) {
 
 const dwci_algo dwci_algo_direct = {
     .name = "direct",
-    .revision = 13,
+    .revision = 14,
     .description = "the sum over taps in registers; any problem",
     .automatic = true,
     .in_order = true,
