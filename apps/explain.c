@@ -17,7 +17,7 @@
 #include <string.h>
 
 enum { most_candidates = 2048, verdict_size = 200 };
-static const double same_speed = 1.01, clearly_slower = 1.03; /* as the races have it */
+static const double same_speed = 1.01, looks_slower = 1.03; /* as the races have it */
 
 typedef struct explained {
     const dwc_candidate *candidate; /* NULL: of the record only */
@@ -159,7 +159,7 @@ static void judge_race(const explanation *e, explained *row, int chosen_order) {
         snprintf(verdict, verdict_size, "slower by %.1f %%", 100 * (entry->ratio - 1));
     else if (!e->record.complete)
         snprintf(verdict, verdict_size, "undecided: the time was up");
-    else if (entry->ratio > clearly_slower)
+    else if (entry->ratio > looks_slower)
         snprintf(verdict, verdict_size, "looks slower by %.1f %%, not with certainty", 100 * (entry->ratio - 1));
     else if (row->order > chosen_order)
         snprintf(verdict, verdict_size, "tie: as fast, later in the fixed order");

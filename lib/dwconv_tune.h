@@ -42,8 +42,9 @@ typedef struct dwc_bench_result {
     dwc_verification verification;
 } dwc_bench_result;
 
-/* Measures plans of one problem side by side: in every round each plan runs once at every offset, in rotating
- * order, and between them the two limits. Memory (one or more copies of the tensors) comes from the context.
+/* Measures plans of one problem side by side: in every round each plan runs once at every offset, in rotating order,
+ * those whose outputs go past the caches after the others, and then the two limits. Inputs and outputs, one or more
+ * copies, are fresh pages of the system, all else comes from the context.
  * DWC_INVALID_ARGUMENT: no plan, plans of different problems, a bad offset, or a problem without output.
  * Not for use while anything else runs on the machine. */
 DWC_API dwc_status dwc_bench(const dwc_context *context, dwc_plan *const *plans, int count,
@@ -92,16 +93,17 @@ typedef struct dwc_tune_result {
     double spent_s;
 } dwc_tune_result;
 
-/* Finds the best plan of a problem by racing candidates, on tensors of its own, within the limits of `plan` (NULL: the
- * defaults, `algo` must be "auto") and for its number of threads, and adds the record to `wisdom` (NULL: it is only
- * reported). Outputs are compared with the exact result before a candidate is timed; wrong ones are out. Each candidate
- * runs once per round, in changing order, at several buffer offsets of which the worst counts (where that takes
- * long, at another one each round); what counts is the ratio to the leader within each round. One that is over 1 %
- * slower with certainty (97 %) drops out. The model's choice stays unless another is faster with certainty or looks
- * over 3 % faster; of equals the first in fixed order is taken. For several threads only candidates with the numerics
- * of the plan for one thread are raced; a problem without a record for one thread gets that one first.
- * DWC_INVALID_ARGUMENT, DWC_NOT_APPLICABLE: as dwc_plan_create; DWC_FILE_ERROR: the wisdom's journal could not be
- * written, all else is done, and *result is set. Not for use while anything else runs on the machine. */
+/* Finds the best plan of a problem by racing candidates, on tensors of its own (as dwc_bench), within the limits of
+ * `plan` (NULL: the defaults, `algo` must be "auto") and for its number of threads, and adds the record to `wisdom`
+ * (NULL: it is only reported). Outputs are compared with the exact result before a candidate is timed; wrong ones are
+ * out. Each candidate runs once per round, in changing order, at several buffer offsets of which the worst counts
+ * (where that takes long, at another one each round); what counts is the ratio to the leader within each round. One
+ * that is over 1 % slower with certainty (97 %) drops out. The model's choice stays unless another is faster with
+ * certainty or, in enough rounds, looks over 3 % faster; of equals the first in fixed order is taken. For several
+ * threads only candidates with the numerics of the plan for one thread are raced; a problem without a record for one
+ * thread gets that one first. DWC_INVALID_ARGUMENT, DWC_NOT_APPLICABLE: as dwc_plan_create; DWC_FILE_ERROR: the
+ * wisdom's journal could not be written, all else is done, and *result is set. Not for use while anything else runs
+ * on the machine. */
 DWC_API dwc_status dwc_tune(const dwc_context *context, dwc_wisdom *wisdom, const dwc_problem *problem,
                             const dwc_plan_options *plan, const dwc_tune_options *options, dwc_tune_result *result,
                             dwc_error *error);

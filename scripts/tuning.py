@@ -62,15 +62,19 @@ def regrets(record):
     return {name(entry): max(1, entry["ratio"] / best) for entry in entries(record)}
 
 
-def by_all_races(races):
-    """Key -> candidate -> the median of its regrets over the races that most of them have it in."""
+def by_all_races(exhaustive, tuned):
+    """Key -> candidate -> the median of its regrets over the races that it ran in; only of those that all of the
+    exhaustive races or most of all races have."""
+    races = exhaustive + tuned
     all_regrets = {}
     for race in races:
         for key, record in race.items():
             for candidate, regret in regrets(record).items():
                 all_regrets.setdefault(key, {}).setdefault(candidate, []).append(regret)
     medians = {key: {candidate: statistics.median(values) for candidate, values in some.items()
-                     if 2 * len(values) > len(races)} for key, some in all_regrets.items()}
+                     if 2 * len(values) > len(races) or
+                     all(key in race and candidate in regrets(race[key]) for race in exhaustive)}
+               for key, some in all_regrets.items()}
     return {key: {candidate: value / min(some.values()) for candidate, value in some.items()}
             for key, some in medians.items()}
 
@@ -142,15 +146,16 @@ def timed_again(dwconv, what, found, suspects, limit, runs):
             print(f"    {ratio:.3f}  {key.split()[0]}  {one} beside {other}")
 
 
-def summary(what, values, key_of=lambda key: key):
+def summary(what, values, of="problems", key_of=lambda key: key):
     ordered = sorted(values.values())
     if not ordered:
         print(f"{what}: no problem")
         return
-    print(f"{what}: {len(ordered)} problems, geometric mean {geometric_mean(ordered):.4f}, "
+    print(f"{what}: {len(ordered)} {of}, geometric mean {geometric_mean(ordered):.4f}, "
           f"95 % {ordered[int(0.95 * len(ordered))]:.3f}, worst {ordered[-1]:.3f}")
-    for key in sorted(values, key=values.get)[-3:]:
-        print(f"    {values[key]:.3f}  {key_of(key).split()[0]}")
+    worst = {key_of(key): values[key] for key in sorted(values, key=values.get)}
+    for key in sorted(worst, key=worst.get)[-3:]:
+        print(f"    {worst[key]:.3f}  {key.split()[0]}")
 
 
 def main():
@@ -179,7 +184,7 @@ def main():
               f"lowest {min(reached):.2f}")
         again = f"{folder}/again.jsonl"
         tune(options.dwconv, problems, "exhaustive", again)
-        races, tuned = [truth, records(again)], []
+        tuned = []
         summary("noise, choices of a second exhaustive race", regret_of(records(again), known))
         summary("cost model", {key: max(1, record["default_ratio"]) for key, record in truth.items()
                                if record["default_ratio"] > 0})
@@ -194,7 +199,6 @@ def main():
             path = f"{folder}/run{run}.jsonl"
             seconds = tune(options.dwconv, problems, options.effort, path)
             found = records(path)
-            races.append(found)
             tuned.append(found)
             values = regret_of(found, known)
             for key, regret in values.items():
@@ -213,10 +217,11 @@ def main():
             sys.stdout.flush()
         print(f"all runs: mean {geometric_mean(means):.4f}, {min(means):.4f} to {max(means):.4f} by run, "
               f"worst {worst:.3f}")
-        consensus = by_all_races(races)
-        summary(f"all runs, by the medians over {len(races)} races",
-                {(key, run): regret for run, found in enumerate(tuned)
-                 for key, regret in regret_of(found, consensus).items()}, key_of=lambda pair: pair[0])
+        consensus = by_all_races([truth, records(again)], tuned)
+        judged = {(key, run): regret for run, found in enumerate(tuned)
+                  for key, regret in regret_of(found, consensus).items()}
+        summary(f"all runs, by the medians over {len(tuned) + 2} races, "
+                f"{sum(map(len, tuned)) - len(judged)} choices left out", judged, "choices", key_of=lambda pair: pair[0])
         print(f"of all regret {100 * never / total if total else 0:.0f} % comes from candidates that were never raced")
         print(f"choices over 2 % slower than the cost model's, by the exhaustive race: "
               f"{sum(value > 1.02 for value in worse)} of {len(worse)}")

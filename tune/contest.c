@@ -243,12 +243,14 @@ static double end_of_race(const dwct_contest *c, double start, double *last) {
     int kinds = 0;
     for (int i = 0; i < c->racing_count; i++) {
         const dwct_entrant *e = &c->entrants[c->racing[i]];
-        longest = fmax(longest, e->qualified_s);
-        kinds |= 1 << e->runner.stores;
-        round += e->qualified_s *
-                 (c->work.settles + c->offsets * (e->runner.executions + dwct_warms_up(&c->work, &e->runner)));
+        const int settles = dwct_settles(&c->work, &e->runner);
+        if (settles) {
+            longest = fmax(longest, e->qualified_s);
+            kinds |= 1 << e->runner.stores;
+        }
+        round += e->qualified_s * (settles + c->offsets * (e->runner.executions + dwct_warms_up(&c->work, &e->runner)));
     }
-    if (c->work.settles && (kinds & (kinds - 1)))
+    if (kinds & (kinds - 1))
         round += 2 * DWCT_SETTLING * longest;
     if (c->seconds == 0)
         return *last = c->deadline;

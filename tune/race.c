@@ -17,7 +17,7 @@
 enum { MOST_CANDIDATES = DWCT_RACE_CANDIDATES, MOST_ROUNDS = DWCT_RACE_ROUNDS };
 static const double SLOWER = 1.01;
 static const double MUCH_SLOWER = 1.1, CLEARLY_SLOWER = 1.05; /* of up to FEW_ROUNDS every one, of less than ENOUGH */
-static const double UNCLEAR = 1.03; /* an interval from as fast to this leaves too much open */
+static const double UNCLEAR = 1.03; /* an interval from as fast to this leaves too much open; a median beyond it not */
 enum { FEW_ROUNDS = 3, ENOUGH_ROUNDS = 7, LONE_ROUNDS = 11 }; /* the last: of a race without rivals */
 
 typedef struct state {
@@ -141,8 +141,9 @@ static bool time_is_up(const state *s) {
 /* One round over the active candidates; false if the time is up before its end or (*stopped) a measurement says so. */
 static bool run_round(state *s, int round, int *stopped) {
     const dwct_race *race = s->race;
+    const int turn = round + round / 4; /* not in step with what callers change from round to round */
     for (int i = 0; i < s->active_count; i++) {
-        const int candidate = s->active[(round + (round % 2 ? s->active_count - i : i)) % s->active_count];
+        const int candidate = s->active[(turn + (turn % 2 ? s->active_count - i : i)) % s->active_count];
         if (race->end_s > 0 && time_is_up(s))
             return false;
         const double seconds = race->measure(race->user, candidate);
@@ -164,13 +165,11 @@ static bool in_time(const state *s, int rounds) {
 /* Checks are not made after every round: each is one more occasion to drop somebody by chance. */
 static bool time_to_check(const state *s, int rounds) {
     const int round = s->rounds;
-    if (round == FEW_ROUNDS || round == 5)
-        return !in_time(s, rounds);
-    return (round >= ENOUGH_ROUNDS && (round - ENOUGH_ROUNDS) % 6 == 0) || round == rounds ||
-           round == most_rounds(rounds);
+    return round == FEW_ROUNDS || round == 5 || (round >= ENOUGH_ROUNDS && (round - ENOUGH_ROUNDS) % 6 == 0) ||
+           round == rounds || round == most_rounds(rounds);
 }
 
-/* Of those left: the preferred one unless it is slower with certainty or, after enough rounds, looks clearly slower;
+/* Of those left: the preferred one unless it is slower with certainty or, after enough rounds, over 3 % by its median;
  * else the first within 1 % of the leader. */
 static int choose(const state *s) {
     const int leader = leader_of(s);
@@ -226,7 +225,8 @@ dwct_race_outcome dwct_race_run(const dwct_race *race, double *samples, dwct_rac
             break;
         s.rounds = round;
         if (time_to_check(&s, rounds)) {
-            drop_slow(&s);
+            if (round >= ENOUGH_ROUNDS || round == rounds || !in_time(&s, rounds))
+                drop_slow(&s);
             s.open = open_question(&s);
         }
         if (race->next_round)

@@ -2,7 +2,7 @@
 /* The race: which of several candidates is the fastest, and how sure is that?
  *
  *     round        0 (not counted)   1        2        3      4   ...
- *     in order     0 1 2 3           1 0 3 2  2 3 0 1  0 3 2  2 3 0       candidate 1 dropped out after round 2
+ *     in order     0 1 2 3           1 0 3 2  2 3 0 1  0 3 2  3 2 0       candidate 1 dropped out after round 2
  *
  * Every candidate runs once per round, so that what disturbs the machine disturbs all alike, and not always after the
  * same one, whose traces in the caches it meets. What counts is the ratio of its time to the leader's *within each

@@ -166,14 +166,14 @@ static double time_executions(dwct_workload *w, const dwct_runner *r, int offset
     return (dwct_seconds() - start) / executions;
 }
 
-static int has_to_settle(const dwct_workload *w, const dwct_runner *r) {
+int dwct_settles(const dwct_workload *w, const dwct_runner *r) {
     return w->settles && r->first_s < (double)(w->read_bytes + w->write_bytes) / FEW_BYTES_PER_SECOND;
 }
 
 void dwct_settle(dwct_workload *w, const dwct_runner *r, int offset) {
     static const double SETTLED = 0.97; /* of the least time before: no gain */
     static const double MOST_SECONDS = 0.1;
-    if (!has_to_settle(w, r))
+    if (!dwct_settles(w, r))
         return;
     const double start = dwct_seconds();
     double least = time_executions(w, r, offset, 1);
@@ -195,7 +195,7 @@ void dwct_disturbed(dwct_workload *w) {
 }
 
 int dwct_warms_up(const dwct_workload *w, const dwct_runner *r) {
-    return !w->cold && !has_to_settle(w, r) && !r->is_long;
+    return !w->cold && !dwct_settles(w, r) && !r->is_long;
 }
 
 double dwct_window(dwct_workload *w, const dwct_runner *r, int offset) {
@@ -206,7 +206,7 @@ double dwct_window(dwct_workload *w, const dwct_runner *r, int offset) {
 
 double dwct_choose_executions(dwct_workload *w, dwct_runner *r, int offset) {
     r->executions = 1;
-    if (w->settles && !has_to_settle(w, r)) /* the very first execution does more than others */
+    if (w->settles && !dwct_settles(w, r)) /* the very first execution does more than others */
         r->first_s = fmin(r->first_s, time_executions(w, r, offset, 1));
     r->is_long = r->first_s > 3 * LONG_SECONDS;
     dwct_settle(w, r, offset);

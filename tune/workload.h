@@ -69,9 +69,13 @@ void dwct_runner_release(dwct_runner *r, const dwct_workload *w);
 /* Executes on copy 0, to be called before any window. */
 dwc_status dwct_execute_first(dwct_workload *w, dwct_runner *r, int offset, dwc_error *error);
 
+/* Does it? Not where it takes so long that the arithmetic hides where lines lie. */
+int dwct_settles(const dwct_workload *w, const dwct_runner *r);
+
 /* To be called before the first window after others have run. With more than half of the second cache lines lie as
  * these left them. Executes once or, after others whose outputs went another way, past the caches or not, until that
- * gains nothing more: DWCT_SETTLING times and more, so runners of a kind should follow each other. */
+ * gains nothing more, DWCT_SETTLING times and more but no more than 0.1 s: runners of a kind should follow each
+ * other. */
 void dwct_settle(dwct_workload *w, const dwct_runner *r, int offset);
 
 /* Something else has touched the present copy. */

@@ -17,7 +17,8 @@ typedef struct simulation {
     double weather;                     /* of the present round */
     int calls, measured[MOST], stop_at; /* the last: a call, 0: none */
     int previous, after[MOST][MOST];    /* how often the first was measured after the second */
-    int begins, first[MOST];            /* a round; how often it was the first of a round */
+    int begins, first[MOST];            /* a round; how often it was the first of a round, */
+    int round, first_of[MOST][4];       /* and of each of four rounds */
 } simulation;
 
 /* 0..1 */
@@ -33,6 +34,7 @@ static double measure(void *user, int candidate) {
     s->after[candidate][s->previous]++;
     s->previous = candidate;
     s->first[candidate] += s->begins;
+    s->first_of[candidate][s->round % 4] += s->begins;
     s->begins = 0;
     const double spike = uniform(&s->rng) < s->spikes ? 1 + uniform(&s->rng) : 1;
     return 1e-4 * s->factors[candidate] * s->weather * spike * (1 + s->noise * (2 * uniform(&s->rng) - 1));
@@ -42,6 +44,7 @@ static void next_round(void *user) {
     simulation *s = user;
     s->weather = 1 + 0.5 * uniform(&s->rng);
     s->begins = 1;
+    s->round++;
 }
 
 static dwct_race_outcome race(simulation *s, int count, int preferred, dwct_race_result *results) {
@@ -57,6 +60,7 @@ static dwct_race_outcome race(simulation *s, int count, int preferred, dwct_race
     memset(s->measured, 0, sizeof s->measured);
     memset(s->after, 0, sizeof s->after);
     memset(s->first, 0, sizeof s->first);
+    memset(s->first_of, 0, sizeof s->first_of);
     s->previous = 0;
     s->begins = 1;
     return dwct_race_run(&r, samples, results);
@@ -171,8 +175,8 @@ static void test_slower_is_not_chosen(void **state) {
     assert_true(dropped >= 100);
 }
 
-/* Nobody always begins a round or runs after the same one; neighbours in order stay together, so that kinds of
- * candidates seldom change within a round. */
+/* Nobody always begins a round, every second or every fourth one, or runs after the same one; neighbours in order stay
+ * together, so that kinds of candidates seldom change within a round. */
 static void test_order_of_rounds(void **state) {
     (void)state;
     static const int counts[] = {2, 3, 6};
@@ -191,7 +195,9 @@ static void test_order_of_rounds(void **state) {
                 between_halves += (2 * i < count) != (2 * k < count) ? s.after[i][k] : 0;
             }
             assert_true(most <= rounds * 2 / 3);
-            assert_true(s.first[i] >= rounds / count && s.first[i] <= rounds / count + 2);
+            assert_true(s.first[i] >= rounds / count - 2 && s.first[i] <= rounds / count + 2);
+            for (int k = 0; k < 4; k++)
+                assert_true(count > 2 || s.first_of[i][k] >= rounds / 16);
         }
         assert_true(between_halves <= 3 * rounds);
     }
@@ -339,7 +345,7 @@ static void test_hurry(void **state) {
     s.factors[1] = 1.12;
     s.factors[2] = 1.07;
     for (int hurry = 0; hurry < 2; hurry++) {
-        r.end_s = dwct_seconds() + (hurry ? 0.03 : 10);
+        r.end_s = dwct_seconds() + (hurry ? 0.07 : 10);
         dwct_race_run(&r, samples, results);
         assert_int_equal(results[1].rounds, hurry ? 3 : 7);
         assert_int_equal(results[2].rounds, hurry ? 5 : 7);
