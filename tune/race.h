@@ -28,7 +28,7 @@ typedef struct dwct_race {
     int preferred;    /* stays the choice unless another is faster with certainty or, of enough rounds, looks over 3 %
                          faster; -1: none */
     int rounds;       /* that decide it; up to four times as many (DWCT_RACE_ROUNDS in all) while it is open who
-                      is slower */
+                         is slower */
     double end_s;     /* on dwct_seconds' clock: then it ends, undecided; 0: never */
     double last_s;    /* the same while it is open who is slower, if later */
     /* Seconds of a candidate; below 0 ends the race at once. */

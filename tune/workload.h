@@ -16,8 +16,8 @@ enum {
     DWCT_PAGE = 4096,
     DWCT_LINE = 64,
     DWCT_MISALIGNMENT = 16,
-    DWCT_PLACES = 4 /* warm copies at most */,
-    DWCT_SETTLING = 7
+    DWCT_PLACES = 4,  /* warm copies at most */
+    DWCT_SETTLING = 7 /* executions, see dwct_settle */
 };
 
 typedef enum dwct_stores { DWCT_MIXED, DWCT_IN_CACHES, DWCT_PAST_CACHES } dwct_stores;

@@ -44,9 +44,18 @@ static dwc_problem large_problem(const bench *b) {
     return dwt_problem(text);
 }
 
-static const char *params_of(int past) {
-    return past ? "rows=4,columns=2,block=0,stage=0,prefetch=0,nontemporal=1"
-                : "rows=4,columns=2,block=0,stage=0,prefetch=0,nontemporal=0";
+/* A plan whose outputs go past the caches or not, run by another function. */
+static dwc_plan *plan_of(const bench *b, const dwc_problem *problem, int past, const dwci_algo *algo) {
+    dwc_plan_options options;
+    dwc_plan *plan;
+    dwc_error error;
+    dwc_plan_options_init(&options);
+    options.algo = "direct";
+    options.params = past ? "rows=4,columns=2,block=0,stage=0,prefetch=0,nontemporal=1"
+                          : "rows=4,columns=2,block=0,stage=0,prefetch=0,nontemporal=0";
+    dwt_ok(dwc_plan_create(b->context, problem, &options, &plan, &error), &error, "plan");
+    plan->algo = algo;
+    return plan;
 }
 
 static void test_settle(void **state) {
@@ -57,17 +66,10 @@ static void test_settle(void **state) {
     dwct_runner runners[2];
     dwct_workload w;
     dwc_error error;
-    dwci_algo counted;
-    for (int past = 0; past < 2; past++) {
-        dwc_plan_options options;
-        dwc_plan_options_init(&options);
-        options.algo = "direct";
-        options.params = params_of(past);
-        dwt_ok(dwc_plan_create(b.context, &problem, &options, &plans[past], &error), &error, "plan");
-        counted = *plans[past]->algo;
-        counted.run = counted_run;
-        plans[past]->algo = &counted;
-    }
+    dwci_algo counted = *dwci_algo_find("direct");
+    counted.run = counted_run;
+    for (int past = 0; past < 2; past++)
+        plans[past] = plan_of(&b, &problem, past, &counted);
     dwt_ok(dwct_workload_create(&w, b.context, plans[0], 0, DWCT_PLACES, 1, &error), &error, "workload");
     assert_true(w.settles && w.outgrows);
     for (int past = 0; past < 2; past++) {
@@ -171,14 +173,8 @@ static void test_kinds_together(void **state) {
     dwci_algo algos[2] = {*dwci_algo_find("direct"), *dwci_algo_find("direct")};
     algos[0].run = run_in;
     algos[1].run = run_past;
-    for (int i = 0; i < CANDIDATES; i++) {
-        dwc_plan_options options;
-        dwc_plan_options_init(&options);
-        options.algo = "direct";
-        options.params = params_of(i % 2);
-        dwt_ok(dwc_plan_create(b.context, &problem, &options, &c->search.list[i].plan, &error), &error, "plan");
-        c->search.list[i].plan->algo = &algos[i % 2];
-    }
+    for (int i = 0; i < CANDIDATES; i++)
+        c->search.list[i].plan = plan_of(&b, &problem, i % 2, &algos[i % 2]);
     changes = executions = 0;
     dwt_ok(dwct_contest_hold(c, &error), &error, "contest");
     assert_true(executions > CANDIDATES * 2);
