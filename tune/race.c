@@ -163,8 +163,7 @@ static bool in_time(const state *s, int rounds) {
 }
 
 /* Checks are not made after every round: each is one more occasion to drop somebody by chance. */
-static bool time_to_check(const state *s, int rounds) {
-    const int round = s->rounds;
+static bool time_to_check(int round, int rounds) {
     return round == FEW_ROUNDS || round == 5 || (round >= ENOUGH_ROUNDS && (round - ENOUGH_ROUNDS) % 6 == 0) ||
            round == rounds || round == most_rounds(rounds);
 }
@@ -224,7 +223,7 @@ dwct_race_outcome dwct_race_run(const dwct_race *race, double *samples, dwct_rac
         if ((round > rounds && !s.open) || !run_round(&s, round, &outcome.stopped))
             break;
         s.rounds = round;
-        if (time_to_check(&s, rounds)) {
+        if (time_to_check(round, rounds)) {
             if (round >= ENOUGH_ROUNDS || round == rounds || !in_time(&s, rounds))
                 drop_slow(&s);
             s.open = open_question(&s);
