@@ -174,7 +174,7 @@ enum {
     DWCI_IN_PLACE, /* NCHW, filter finite, stride along the row as compiled, no dilation along it but that of up to 3
                       columns with stride 1, see dwci_nchw_in_place */
     DWCI_ANY_TAPS, /* NCHW, filter finite, see dwci_nchw_any_taps */
-    DWCI_FLAT      /* fewer than `lanes`, multiplier 1, stride along the row less than DWCI_FLAT_STRIDE; filter packed
+    DWCI_FLAT      /* fewer than `lanes` output channels, stride along the row less than DWCI_FLAT_STRIDE; filter packed
                         as [kh*kw][2*lanes], the channels of a tap repeated */
 };
 

@@ -98,6 +98,8 @@ static void make_problem(dwt_rng *rng, dwc_dtype dtype, dwc_layout layout, kerne
         strides(rng, kernel->sw, &p->sw, &p->dw);
         p->m = kernel->m ? kernel->m : dwt_between(rng, 1, 5);
         p->h = dwt_between(rng, 1, kernel->rows == DWCI_STRIP && dwt_chance(rng, 1, 4) ? 40 : 12);
+        if (kernel->channels == DWCI_FLAT && dwt_chance(rng, 1, 8))
+            p->h = dwt_between(rng, 20, 150); /* more than one band */
         p->w = dwt_between(rng, 1, layout == DWC_NHWC ? 24 : dwt_chance(rng, 1, 3) ? 2 * lanes_of(k) : 150);
         p->c = layout == DWC_NCHW ? dwt_between(rng, 1, 9)
                                   : dwt_between(rng, 1, kernel->channels == DWCI_FLAT ? lanes_of(k) - 1 : 70);
