@@ -63,7 +63,7 @@ static double nchw_whole_rows_ns(const dwc_problem *p, const dwci_nchw_strips *s
  * the height takes 1.005 times as long as the better one (geometric mean; the worst layer 1.10). */
 static double nchw_strips_ns(const dwci_case *c, const dwci_params *params) {
     static const double WHOLE_ROWS_NS = 2.4, CHANNEL_NS = 5.8, CALL_NS = 18.7, TAP_NS = 0.124, LOAD_NS = 0.106,
-                        SHIFT_NS = 0.348;
+                        SHIFT_NS = 0.348, LONE_SHIFT_NS = 0.14; /* lone: of one row of taps, beside few products */
     static const double L2_NS = 0.0155, L3_NS = 0.0172, HIGH = 0.058; /* a byte; high strips wait for more lines */
     const dwc_problem *p = &c->problem;
     const dwci_direct_args args = dwci_arguments(c, NULL);
@@ -85,7 +85,8 @@ static double nchw_strips_ns(const dwci_case *c, const dwci_params *params) {
         (calls_ns + (s.inputs == DWCI_STRIP_PICK
                          ? WHOLE_ROWS_NS + many * nchw_whole_rows_ns(p, &s, high, in_rows)
                          : CHANNEL_NS + many * (high * vectors * kh * kw * TAP_NS +
-                                                in_rows * (loads * widen * LOAD_NS + shifts * SHIFT_NS))));
+                                                in_rows * (loads * widen * LOAD_NS +
+                                                           shifts * (p->kh > 1 ? SHIFT_NS : LONE_SHIFT_NS)))));
     const double bytes = dwci_cost_footprint(c) / (double)p->n, l1 = dwci_first_cache(c->machine),
                  l2 = dwci_second_cache(c->machine);
     const double over = s.vectors > 2 ? fmax(0, log2((rows > 0 ? fmin((double)rows, high) : high) / 16)) : 0;
