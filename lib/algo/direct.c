@@ -8,6 +8,9 @@
  * A thread's share is some rows of a plane, then whole planes, then some rows: no output depends on where it is cut.
  * NHWC images that are too low for that are cut into ranges of channels instead.
  *
+ * Taps that are outside the image for every output, as where a dilation is as large as the image, are left out first:
+ * all the rest sees the smaller filter.
+ *
  * Packed for NCHW the filter begins with a header: is it finite? Kernels that take zeros for what lies outside the
  * image need that. */
 #include "algo/direct.h"
@@ -121,6 +124,64 @@ static bool scratch_sizes(const dwci_case *c, const dwci_direct_kernel *kernel, 
     return true;
 }
 
+/* ---- taps that no output needs ----------------------------------------------------------------------------------- */
+
+/* One dimension of a filter: from the first to the last tap that outputs may have inside the image. */
+typedef struct tap_range {
+    int64_t first, count;
+} tap_range;
+
+static tap_range needed_taps(int64_t size, int64_t outputs, int64_t taps, int64_t stride, int64_t dilation,
+                             int64_t before) {
+    const int64_t left = before - (outputs - 1) * stride; /* so far left of the image tap 0 of the last output lies */
+    const int64_t most = before / dilation;               /* no padding becomes negative */
+    const int64_t first = left > 0 ? dwci_quotient_up(left, dilation) : 0, end = (before + size - 1) / dilation + 1;
+    tap_range r = {.first = first < most ? first : most};
+    r.count = (end < taps ? end : taps) - r.first;
+    return r.count > 0 ? r : (tap_range){0, 1};
+}
+
+/* A case without the taps that are outside the image for every output. */
+typedef struct needed {
+    dwci_case problem_case;
+    tap_range rows, columns; /* of the filter, those of the case */
+} needed;
+
+static needed needed_of(const dwci_case *c) {
+    needed n = {*c, {0, c->problem.kh}, {0, c->problem.kw}};
+    dwc_problem *p = &n.problem_case.problem;
+    dwc_geometry *g = &n.problem_case.geometry;
+    if (g->output_elements == 0)
+        return n;
+    /* Tiles that take zeros for rows outside the image keep these: the rows of a part of the image, on their own, must
+     * have the same bits. */
+    if (p->layout == DWC_NHWC || dwci_direct_find(c)->channels != DWCI_STAGED)
+        n.rows = needed_taps(p->h, g->oh, p->kh, p->sh, p->dh, g->pad_top);
+    n.columns = needed_taps(p->w, g->ow, p->kw, p->sw, p->dw, g->pad_left);
+    g->pad_top -= n.rows.first * p->dh;
+    g->pad_left -= n.columns.first * p->dw;
+    g->pad_bottom = (g->oh - 1) * p->sh + (n.rows.count - 1) * p->dh + 1 - g->pad_top - p->h;
+    g->pad_right = (g->ow - 1) * p->sw + (n.columns.count - 1) * p->dw + 1 - g->pad_left - p->w;
+    g->pad_bottom = g->pad_bottom > 0 ? g->pad_bottom : 0;
+    g->pad_right = g->pad_right > 0 ? g->pad_right : 0;
+    p->kh = n.rows.count;
+    p->kw = n.columns.count;
+    p->dh = p->kh > 1 ? p->dh : 1;
+    p->dw = p->kw > 1 ? p->dw : 1;
+    g->filter_elements = p->kh * p->kw * g->oc;
+    return n;
+}
+
+static int candidates(const dwci_case *c, dwci_params *list, int most) {
+    const needed n = needed_of(c);
+    return dwci_direct_candidates(&n.problem_case, list, most);
+}
+
+static double cost(const dwci_case *c, const dwci_params *params) {
+    const needed n = needed_of(c);
+    return dwci_direct_cost(&n.problem_case, params);
+}
+
 /* ---- preparation ------------------------------------------------------------------------------------------------- */
 
 /* Ahead of the packed filter. */
@@ -163,7 +224,8 @@ static bool check_params(const dwci_case *c, const dwci_params *params, char *wh
 }
 
 static bool prepare(dwci_solution *s, char *why, size_t size) {
-    const dwci_case *c = &s->problem_case;
+    const needed n = needed_of(&s->problem_case);
+    const dwci_case *c = &n.problem_case;
     const dwc_problem *p = &c->problem;
     const dwci_direct_kernel *kernel = dwci_direct_find(c);
     const int threads = dwci_cost_threads(c, DWCI_DIRECT_EFFICIENCY, dwci_direct_output_rows(c));
@@ -211,15 +273,22 @@ static void pack_copy(const dwci_case *c, int64_t copy, char *packed) {
     }
 }
 
+/* Where the filter has a tap of the case without those that no output needs. */
+static int64_t tap_of(const needed *n, int64_t kw, int64_t tap) {
+    return (n->rows.first + tap / n->columns.count) * kw + n->columns.first + tap % n->columns.count;
+}
+
 static void pack(const dwci_solution *s, const void *filter, void *packed) {
-    const dwci_case *c = &s->problem_case;
+    const needed n = needed_of(&s->problem_case);
+    const dwci_case *c = &n.problem_case;
     const int64_t taps = c->problem.kh * c->problem.kw, channels = c->geometry.oc, lanes = dwci_lanes(c);
+    const int64_t kw = s->problem_case.problem.kw;
     if (c->problem.layout == DWC_NCHW) {
         bool *const finite = packed;
         *finite = true;
         for (int64_t channel = 0; channel < channels; channel++)
             for (int64_t tap = 0; tap < taps; tap++) {
-                const double value = dwci_filter_at(c, filter, tap * channels + channel);
+                const double value = dwci_filter_at(c, filter, tap_of(&n, kw, tap) * channels + channel);
                 *finite = *finite && isfinite(value);
                 dwci_put(c, (char *)packed + header_bytes(c), channel * taps + tap, value);
             }
@@ -228,7 +297,7 @@ static void pack(const dwci_solution *s, const void *filter, void *packed) {
     if (((const dwci_direct_kernel *)s->prepared.state)->channels == DWCI_FLAT) {
         for (int64_t tap = 0; tap < taps; tap++)
             for (int64_t i = 0; i < 2 * lanes; i++)
-                dwci_widen(c, filter, tap * channels + i % channels, packed, tap * 2 * lanes + i);
+                dwci_widen(c, filter, tap_of(&n, kw, tap) * channels + i % channels, packed, tap * 2 * lanes + i);
         return;
     }
     memset(packed, 0, s->prepared.packed_bytes);
@@ -236,17 +305,17 @@ static void pack(const dwci_solution *s, const void *filter, void *packed) {
         const int64_t first = dwci_vector_start(v, channels, lanes);
         for (int64_t tap = 0; tap < taps; tap++)
             for (int64_t i = 0; i < lanes && first + i < channels; i++)
-                dwci_widen(c, filter, tap * channels + first + i, packed, (v * taps + tap) * lanes + i);
+                dwci_widen(c, filter, tap_of(&n, kw, tap) * channels + first + i, packed, (v * taps + tap) * lanes + i);
     }
     for (int64_t copy = 1; copy < filter_copies(c, s->prepared.state); copy++)
         pack_copy(c, copy, packed);
 }
 
 /* What all planes have in common. */
-static dwci_direct_args arguments(const dwci_solution *s, const dwci_tensors *t) {
-    dwci_direct_args args = dwci_arguments(&s->problem_case, t->bias);
-    args.filter = (const char *)t->packed + header_bytes(&s->problem_case);
-    args.copies = filter_copies(&s->problem_case, s->prepared.state);
+static dwci_direct_args arguments(const dwci_solution *s, const dwci_case *c, const dwci_tensors *t) {
+    dwci_direct_args args = dwci_arguments(c, t->bias);
+    args.filter = (const char *)t->packed + header_bytes(c);
+    args.copies = filter_copies(c, s->prepared.state);
     args.rows = s->params.value[DWCI_ROWS];
     args.columns = s->params.value[DWCI_COLUMNS];
     args.block = s->params.value[DWCI_BLOCK];
@@ -257,6 +326,7 @@ static dwci_direct_args arguments(const dwci_solution *s, const dwci_tensors *t)
 
 typedef struct job {
     const dwci_solution *solution;
+    const dwci_case *problem_case;
     const dwci_tensors *tensors;
 } job;
 
@@ -282,14 +352,14 @@ static const dwci_direct_kernel *kernel_of(const dwci_solution *s, const dwci_te
 static void run_share(void *data, int i, int count) {
     const job *work = data;
     const dwci_solution *s = work->solution;
-    const dwci_case *c = &s->problem_case;
+    const dwci_case *c = work->problem_case;
     const dwc_problem *p = &c->problem;
     const dwc_geometry *g = &c->geometry;
     const dwci_direct_kernel *kernel = kernel_of(s, work->tensors);
     const bool nhwc = p->layout == DWC_NHWC;
     const size_t in_image = (size_t)(p->h * p->w * p->c) * g->element_bytes;
     const size_t out_image = (size_t)(g->oh * g->ow * g->oc) * g->element_bytes;
-    dwci_direct_args args = arguments(s, work->tensors);
+    dwci_direct_args args = arguments(s, c, work->tensors);
     size_t stage, stream;
     scratch_sizes(c, s->prepared.state, &s->params, &stage, &stream);
     args.scratch = (char *)work->tensors->workspace + (stage + stream) * (size_t)i;
@@ -321,20 +391,21 @@ static void run_share(void *data, int i, int count) {
 }
 
 static void run(const dwci_solution *s, const dwci_tensors *t) {
-    job work = {s, t};
+    const needed n = needed_of(&s->problem_case);
+    job work = {s, &n.problem_case, t};
     dwci_parallel(s->problem_case.binding, s->prepared.threads, run_share, &work);
 }
 
 const dwci_algo dwci_algo_direct = {
     .name = "direct",
-    .revision = 14,
+    .revision = 15,
     .description = "the sum over taps in registers; any problem",
     .automatic = true,
     .in_order = true,
     .param_names = param_names,
     .tile_params = 2,
-    .candidates = dwci_direct_candidates,
-    .cost = dwci_direct_cost,
+    .candidates = candidates,
+    .cost = cost,
     .prepare = prepare,
     .pack = pack,
     .run = run,

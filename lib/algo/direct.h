@@ -27,7 +27,7 @@ double dwci_direct_taps_inside(int64_t outputs, int64_t before, int64_t behind, 
 int dwci_direct_nchw_candidates(const dwci_case *c, const dwci_direct_kernel *kernel, dwci_params *list, int most);
 double dwci_direct_nchw_ns(const dwci_case *c, const dwci_direct_kernel *kernel, const dwci_params *params);
 
-/* See dwci_algo. */
+/* See dwci_algo; of a case without taps that no output needs. */
 int dwci_direct_candidates(const dwci_case *c, dwci_params *list, int most);
 double dwci_direct_cost(const dwci_case *c, const dwci_params *params);
 
