@@ -179,7 +179,7 @@ static void far_numbers(void **state) {
 /* A filter that fits the address space, but not in its packed form. */
 static void packed_overflow(void **state) {
     (void)state;
-    dwc_problem problem = dwt_problem("f32:nhwc:n1:1x1x1:k536870912x1073741824");
+    dwc_problem problem = dwt_problem("f32:nhwc:n1:536870912x1073741824x1:k536870912x1073741824:valid");
     const dwc_plan_options direct = {.algo = "direct"};
     dwc_plan *plan = NULL;
     dwc_error error;
