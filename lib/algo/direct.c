@@ -8,8 +8,8 @@
  * A thread's share is some rows of a plane, then whole planes, then some rows: no output depends on where it is cut.
  * NHWC images that are too low for that are cut into ranges of channels instead.
  *
- * Taps that are outside the image for every output, as where a dilation is as large as the image, are left out first:
- * all the rest sees the smaller filter.
+ * Taps that are outside the image for every output, as where a dilation is as large as the image, are left out first
+ * (rows of them not where NCHW has no strips): all the rest sees the smaller filter.
  *
  * Packed for NCHW the filter begins with a header: is it finite? Kernels that take zeros for what lies outside the
  * image need that. */
@@ -126,7 +126,8 @@ static bool scratch_sizes(const dwci_case *c, const dwci_direct_kernel *kernel, 
 
 /* ---- taps that no output needs ----------------------------------------------------------------------------------- */
 
-/* One dimension of a filter: from the first to the last tap that outputs may have inside the image. */
+/* One dimension of a filter: from the first to the last tap that outputs may have inside the image; the first may be
+ * an earlier one, that no padding becomes negative. At least one. */
 typedef struct tap_range {
     int64_t first, count;
 } tap_range;
@@ -153,9 +154,9 @@ static needed needed_of(const dwci_case *c) {
     dwc_geometry *g = &n.problem_case.geometry;
     if (g->output_elements == 0)
         return n;
-    /* Tiles that take zeros for rows outside the image keep these: the rows of a part of the image, on their own, must
-     * have the same bits. */
-    if (p->layout == DWC_NHWC || dwci_direct_find(c)->channels != DWCI_STAGED)
+    /* Tables without strips have NCHW tiles that take zeros for rows outside the image and keep these: a part of the
+     * image, on its own, must have the same bits. */
+    if (p->layout == DWC_NHWC || dwci_nchw(c)->direct->channels == DWCI_IN_PLACE)
         n.rows = needed_taps(p->h, g->oh, p->kh, p->sh, p->dh, g->pad_top);
     n.columns = needed_taps(p->w, g->ow, p->kw, p->sw, p->dw, g->pad_left);
     g->pad_top -= n.rows.first * p->dh;
@@ -226,7 +227,7 @@ static bool check_params(const dwci_case *c, const dwci_params *params, char *wh
 static bool prepare(dwci_solution *s, char *why, size_t size) {
     const needed n = needed_of(&s->problem_case);
     const dwci_case *c = &n.problem_case;
-    const dwc_problem *p = &c->problem;
+    const dwc_problem *p = &c->problem, *given = &s->problem_case.problem;
     const dwci_direct_kernel *kernel = dwci_direct_find(c);
     const int threads = dwci_cost_threads(c, DWCI_DIRECT_EFFICIENCY, dwci_direct_output_rows(c));
     size_t packed_bytes, stage, stream, workspace_bytes;
@@ -248,7 +249,7 @@ static bool prepare(dwci_solution *s, char *why, size_t size) {
         .threads = threads,
         .packed_bytes = packed_bytes,
         .workspace_bytes = workspace_bytes,
-        .error_bound = ((double)p->kh * (double)p->kw + 2) * unit_roundoff,
+        .error_bound = ((double)given->kh * (double)given->kw + 2) * unit_roundoff, /* alike for every part */
         .componentwise = true,
         .band_rows = 1,
     };
@@ -286,11 +287,13 @@ static void pack(const dwci_solution *s, const void *filter, void *packed) {
     if (c->problem.layout == DWC_NCHW) {
         bool *const finite = packed;
         *finite = true;
+        /* All that is given: alike for every part of an image. */
+        for (int64_t i = 0; i < s->problem_case.geometry.filter_elements; i++)
+            *finite = *finite && isfinite(dwci_filter_at(c, filter, i));
         for (int64_t channel = 0; channel < channels; channel++)
             for (int64_t tap = 0; tap < taps; tap++) {
-                const double value = dwci_filter_at(c, filter, tap_of(&n, kw, tap) * channels + channel);
-                *finite = *finite && isfinite(value);
-                dwci_put(c, (char *)packed + header_bytes(c), channel * taps + tap, value);
+                const int64_t from = tap_of(&n, kw, tap) * channels + channel;
+                dwci_widen(c, filter, from, (char *)packed + header_bytes(c), channel * taps + tap);
             }
         return;
     }
