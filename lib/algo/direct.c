@@ -173,6 +173,11 @@ static needed needed_of(const dwci_case *c) {
     return n;
 }
 
+/* Whether needed_of leaves a dimension as it is: a few comparisons, for each call. */
+static bool needs_all(int64_t size, int64_t outputs, int64_t taps, int64_t stride, int64_t dilation, int64_t before) {
+    return before <= (outputs - 1) * stride && (taps - 1) * dilation - before < size && (taps > 1 || dilation == 1);
+}
+
 static int candidates(const dwci_case *c, dwci_params *list, int most) {
     const needed n = needed_of(c);
     return dwci_direct_candidates(&n.problem_case, list, most);
@@ -394,8 +399,15 @@ static void run_share(void *data, int i, int count) {
 }
 
 static void run(const dwci_solution *s, const dwci_tensors *t) {
-    const needed n = needed_of(&s->problem_case);
-    job work = {s, &n.problem_case, t};
+    const dwc_problem *p = &s->problem_case.problem;
+    const dwc_geometry *g = &s->problem_case.geometry;
+    job work = {s, &s->problem_case, t};
+    needed n;
+    if (!needs_all(p->h, g->oh, p->kh, p->sh, p->dh, g->pad_top) ||
+        !needs_all(p->w, g->ow, p->kw, p->sw, p->dw, g->pad_left)) {
+        n = needed_of(&s->problem_case);
+        work.problem_case = &n.problem_case;
+    }
     dwci_parallel(s->problem_case.binding, s->prepared.threads, run_share, &work);
 }
 
