@@ -142,6 +142,18 @@ static tap_range needed_taps(int64_t size, int64_t outputs, int64_t taps, int64_
     return r.count > 0 ? r : (tap_range){0, 1};
 }
 
+/* Leaves the others out of a dimension, with zeros `before` and `after` the image. */
+static tap_range trim(int64_t size, int64_t outputs, int64_t stride, int64_t *taps, int64_t *dilation, int64_t *before,
+                      int64_t *after) {
+    const tap_range r = needed_taps(size, outputs, *taps, stride, *dilation, *before);
+    *before -= r.first * *dilation;
+    *after = (outputs - 1) * stride + (r.count - 1) * *dilation + 1 - *before - size;
+    *after = *after > 0 ? *after : 0;
+    *taps = r.count;
+    *dilation = r.count > 1 ? *dilation : 1;
+    return r;
+}
+
 /* A case without the taps that are outside the image for every output. */
 typedef struct needed {
     dwci_case problem_case;
@@ -157,18 +169,8 @@ static needed needed_of(const dwci_case *c) {
     /* Tables without strips have NCHW tiles that take zeros for rows outside the image and keep these: a part of the
      * image, on its own, must have the same bits. */
     if (p->layout == DWC_NHWC || dwci_nchw(c)->direct->channels == DWCI_IN_PLACE)
-        n.rows = needed_taps(p->h, g->oh, p->kh, p->sh, p->dh, g->pad_top);
-    n.columns = needed_taps(p->w, g->ow, p->kw, p->sw, p->dw, g->pad_left);
-    g->pad_top -= n.rows.first * p->dh;
-    g->pad_left -= n.columns.first * p->dw;
-    g->pad_bottom = (g->oh - 1) * p->sh + (n.rows.count - 1) * p->dh + 1 - g->pad_top - p->h;
-    g->pad_right = (g->ow - 1) * p->sw + (n.columns.count - 1) * p->dw + 1 - g->pad_left - p->w;
-    g->pad_bottom = g->pad_bottom > 0 ? g->pad_bottom : 0;
-    g->pad_right = g->pad_right > 0 ? g->pad_right : 0;
-    p->kh = n.rows.count;
-    p->kw = n.columns.count;
-    p->dh = p->kh > 1 ? p->dh : 1;
-    p->dw = p->kw > 1 ? p->dw : 1;
+        n.rows = trim(p->h, g->oh, p->sh, &p->kh, &p->dh, &g->pad_top, &g->pad_bottom);
+    n.columns = trim(p->w, g->ow, p->sw, &p->kw, &p->dw, &g->pad_left, &g->pad_right);
     g->filter_elements = p->kh * p->kw * g->oc;
     return n;
 }
@@ -413,7 +415,7 @@ static void run(const dwci_solution *s, const dwci_tensors *t) {
 
 const dwci_algo dwci_algo_direct = {
     .name = "direct",
-    .revision = 15,
+    .revision = 16,
     .description = "the sum over taps in registers; any problem",
     .automatic = true,
     .in_order = true,

@@ -75,7 +75,10 @@ static double nchw_strips_ns(const dwci_case *c, const dwci_params *params) {
     const double step = (double)p->sh, kh = (double)p->kh;
     const double bands = rows > 0 ? ceil(high / (double)rows) : 1;
     const double in_rows = bands * fmax(0, kh - step) + high * fmin(kh, step);
-    double loads = sw * vectors + strips, shifts = p->sw == 1 ? vectors * (kw - 1) : vectors * kw + strips;
+    /* A stride first takes the vectors of each remainder, 2 permutes of each but for stride 2. */
+    double loads = sw * vectors + strips, shifts = vectors * (kw - 1);
+    if (p->sw > 1)
+        shifts = vectors * (kw + sw * (sw - 2)) + strips;
     if (s.inputs == DWCI_STRIP_LOAD)
         loads = vectors * kw, shifts = 0;
     const double calls = s.strips > 1 && bands == 1 ? strips * fmin(many, 2) : many * strips * bands;

@@ -171,8 +171,8 @@ enum {
     DWCI_MULTIPLIED, /* the same, multiplier 2 or more, at least dwci_window(lanes) input channels */
     DWCI_STAGED,   /* NCHW, filter finite, at most DWCI_NCHW_MOST_COLUMNS columns of taps, rows of the stage of at most
                     DWCI_NCHW_MOST_ROW elements */
-    DWCI_IN_PLACE, /* NCHW, filter finite, stride along the row as compiled, no dilation along it but that of up to 3
-                      columns with stride 1, see dwci_nchw_in_place */
+    DWCI_IN_PLACE, /* NCHW, filter finite, stride along the row as compiled, no dilation along it but that of up to
+                      DWCI_STRIP_DILATED columns with stride 1, see dwci_nchw_in_place */
     DWCI_ANY_TAPS, /* NCHW, filter finite, see dwci_nchw_any_taps */
     DWCI_FLAT      /* fewer than `lanes` output channels, stride along the row less than DWCI_FLAT_STRIDE; filter packed
                         as [kh*kw][2*lanes], the channels of a tap repeated */
@@ -187,10 +187,14 @@ static inline int dwci_nchw_moderate(const dwci_direct_args *g) {
            g->dh * g->w <= 64 * MOST;
 }
 
+/* Columns of taps of strips at most, dilated along the row. */
+enum { DWCI_STRIP_DILATED = 5 };
+
 /* Side by side, every output has a tap in the image, so that only the first and the last vectors reach beyond it. */
 static inline int dwci_nchw_in_place(const dwci_direct_args *g, int compiled_sw) {
     return dwci_nchw_moderate(g) && g->sw == compiled_sw &&
-           (g->dw == 1 ? g->left < g->kw && (g->ow - 1) * g->sw - g->left < g->w : g->sw == 1 && g->kw <= 3);
+           (g->dw == 1 ? g->left < g->kw && (g->ow - 1) * g->sw - g->left < g->w
+                       : g->sw == 1 && g->kw <= DWCI_STRIP_DILATED);
 }
 
 /* Of taps, at most, and along the row without dilation. */

@@ -24,7 +24,7 @@ typedef struct dwci_nchw_strips {
 static inline dwci_nchw_strips dwci_nchw_strips_of(const dwci_direct_args *g, int64_t lanes) {
     const int64_t reach = (g->kw - 1) * g->dw;
     dwci_nchw_strips s = {.channels = 1, .vectors = dwci_vectors(g->ow, lanes)};
-    const int row = g->ow <= lanes && g->w <= g->sw * lanes && (g->sw > 1 || 2 * g->left == g->kw - 1);
+    const int row = g->sw <= 2 && g->ow <= lanes && g->w <= g->sw * lanes && (g->sw > 1 || 2 * g->left == g->kw - 1);
     if (g->dw > 1)
         s.inputs = reach <= lanes && g->left <= reach && (g->ow - 1) * g->sw - g->left < g->w ? DWCI_STRIP_APART
                                                                                               : DWCI_STRIP_LOAD;
