@@ -49,12 +49,16 @@ int dwci_direct_nchw_candidates(const dwci_case *c, const dwci_direct_kernel *ke
 /* ---- cost -------------------------------------------------------------------------------------------------------- */
 
 /* Nanoseconds of arithmetic of one phase of one channel of whole rows, alone or two in a vector (see
- * kern/strip_nchw.inc). A fit on the server core of direct_model.c, 170 problems of 4 to 16 columns, within 14 % (root
- * mean square). */
+ * kern/strip_nchw.inc). Fits on the server core of direct_model.c: alone, 170 problems of 4 to 16 columns, within 14 %
+ * (root mean square); two, whose filter is made for them and kept as far as registers go, 15 of 4 to 16. */
 static double nchw_whole_rows_ns(const dwc_problem *p, const dwci_nchw_strips *s, double rows, double in_rows) {
-    static const double PRODUCT_NS = 0.163, LOAD_NS = 0.39, FILTER_NS = 0.37;
-    const double taps = (double)p->kh * (double)p->kw, loads = s->channels > 1 ? 2 : (double)p->sw;
-    return (rows * taps * PRODUCT_NS + in_rows * loads * LOAD_NS + (s->channels > 1 ? taps * FILTER_NS : 0)) /
+    static const double PRODUCT_NS = 0.163, LOAD_NS = 0.39;
+    static const double PAIR_PRODUCT_NS = 0.12, PAIR_LOAD_NS = 0.36, FILTER_NS = 0.21, NOT_KEPT_NS = 0.11, KEPT = 20;
+    const double taps = (double)p->kh * (double)p->kw;
+    if (s->channels == 1)
+        return rows * taps * PRODUCT_NS + in_rows * (double)p->sw * LOAD_NS;
+    return (rows * (taps * PAIR_PRODUCT_NS + fmax(0, taps - KEPT) * NOT_KEPT_NS) + in_rows * 2 * PAIR_LOAD_NS +
+            taps * FILTER_NS) /
            s->channels;
 }
 

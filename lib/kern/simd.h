@@ -412,54 +412,12 @@ ALWAYS_INLINE lanes v_masked(v_mask mask) {
     return (lanes){.mask = mask};
 }
 
-/* e, with the mask's lanes from memory. */
-ALWAYS_INLINE evec e_load_more(evec e, const elem_t *p, v_mask mask) {
-#if HALF
-    return (evec)_mm256_mask_loadu_epi16((__m256i)e, mask, p);
-#elif defined(DOUBLE)
-    return (evec)_mm512_mask_loadu_pd((__m512d)e, (__mmask8)mask, p);
-#else
-    return (evec)_mm512_mask_loadu_ps((__m512)e, mask, p);
-#endif
-}
-
-/* Lanes n.. of `low`, then those of `high`; n: a constant. */
-ALWAYS_INLINE vec v_join(vec low, vec high, const int n) {
-    vec v;
-#if defined(DOUBLE)
-    __asm__("valignq %3, %2, %1, %0" : "=v"(v) : "v"(high), "v"(low), "i"(n));
-#else
-    __asm__("valignd %3, %2, %1, %0" : "=v"(v) : "v"(high), "v"(low), "i"(n));
-#endif
-    return v;
-}
-
-/* Lanes n.. of a vector, then its first ones; +0 where the mask is not set. */
-ALWAYS_INLINE vec v_turn(vec a, const int n, v_mask mask) {
-    vec v;
-#if defined(DOUBLE)
-    __asm__("valignq %2, %1, %1, %0%{%3%}%{z%}" : "=v"(v) : "v"(a), "i"(n), "Yk"(mask));
-#else
-    __asm__("valignd %2, %1, %1, %0%{%3%}%{z%}" : "=v"(v) : "v"(a), "i"(n), "Yk"(mask));
-#endif
-    return v;
-}
-
 /* Lane i is lane index[i] of a, then b. */
 ALWAYS_INLINE vec v_permute_two(vec a, vec b, ivec index) {
 #if defined(DOUBLE)
     return (vec)_mm512_permutex2var_pd((__m512d)a, (__m512i)index, (__m512d)b);
 #else
     return (vec)_mm512_permutex2var_ps((__m512)a, (__m512i)index, (__m512)b);
-#endif
-}
-
-/* The same, +0 where the mask is not set. */
-ALWAYS_INLINE vec v_pick_two(vec a, vec b, ivec index, v_mask mask) {
-#if defined(DOUBLE)
-    return (vec)_mm512_maskz_permutex2var_pd((__mmask8)mask, (__m512d)a, (__m512i)index, (__m512d)b);
-#else
-    return (vec)_mm512_maskz_permutex2var_ps(mask, (__m512)a, (__m512i)index, (__m512)b);
 #endif
 }
 #else

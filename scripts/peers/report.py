@@ -168,12 +168,18 @@ def summary_line(title, rows):
 def summary(rows):
     lines = []
     for (regime, dtype, layout), some in groups(rows):
-        share = [row["limit_us"] / row["our_us"] for row in some if row.get("limit_us")]
+        known = [row for row in best_rows(some) if row.get("limit_us")]
+        share, peer_share = (
+            [row["limit_us"] / row[time] for row in known] for time in ("our_us", "peer_us")
+        )
         lines += [
             "",
             f"### {cases.REGIMES[regime]}: {dtype}, {layout.upper()}",
             "",
-            f"dwconv: {mean(share):.2f} of the limit." if share else "",
+            f"dwconv reaches {mean(share):.2f} of the limit, the best peers {mean(peer_share):.2f}: at the limit "
+            f"the ratio would be {1 / mean(peer_share):.2f}."
+            if known
+            else "",
             "",
             "| | layers | ratio | without the call | slower on | smallest |",
             "|---|---|---|---|---|---|",
