@@ -89,14 +89,15 @@ static bool scratch_sizes(const dwci_case *c, const dwci_direct_kernel *kernel, 
     if (c->geometry.output_elements == 0)
         return true;
     const bool nchw = p->layout == DWC_NCHW;
+    dwci_direct_args args = dwci_arguments(c, NULL);
     if (params->value[DWCI_NONTEMPORAL]) {
         const size_t row = (size_t)(c->geometry.ow * (nchw ? 1 : c->geometry.oc)) * c->geometry.element_bytes;
         if (row > (PTRDIFF_MAX - 384) / 16)
             return false;
-        *stream = (size_t)dwci_stream_bytes((int64_t)row) * (nchw ? 2 : 1);
+        *stream = nchw ? 2 * (size_t)dwci_nchw_stream_bytes(&args, (int64_t)c->geometry.element_bytes)
+                       : (size_t)dwci_stream_bytes((int64_t)row);
     }
     if (nchw) {
-        dwci_direct_args args = dwci_arguments(c, NULL);
         if (kernel->channels != DWCI_STAGED || params->value[DWCI_BLOCK])
             return true;
         args.stage_rows = params->value[DWCI_STAGE];
@@ -170,6 +171,8 @@ static needed needed_of(const dwci_case *c) {
      * image, on its own, must have the same bits. */
     if (p->layout == DWC_NHWC || dwci_nchw(c)->direct->channels == DWCI_IN_PLACE)
         n.rows = trim(p->h, g->oh, p->sh, &p->kh, &p->dh, &g->pad_top, &g->pad_bottom);
+    else
+        p->dh = p->kh > 1 ? p->dh : 1;
     n.columns = trim(p->w, g->ow, p->sw, &p->kw, &p->dw, &g->pad_left, &g->pad_right);
     g->filter_elements = p->kh * p->kw * g->oc;
     return n;

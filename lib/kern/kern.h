@@ -90,8 +90,8 @@ typedef struct dwci_direct_args {
     int64_t stage_rows; /* output rows whose input is copied to scratch at a time, strips: see nhwc_collides; 0: none */
     void *scratch;      /* aligned to 64 bytes, dwci_stage_row elements for each input row of a stage */
     int64_t prefetch;   /* input rows ahead */
-    void *stream; /* not NULL: outputs go past the caches by way of this, dwci_stream_bytes, NCHW: twice, one filled
-                     while the other is on its way; aligned to 64 bytes */
+    void *stream;       /* not NULL: outputs go past the caches by way of this, dwci_stream_bytes; NCHW: twice
+                     dwci_nchw_stream_bytes, one half filled while the other is on its way; aligned to 64 bytes */
 } dwci_direct_args;
 
 /* Elements of one pixel and one row of w pixels of a stage. A row, and a pixel of many channels, is a little longer
@@ -110,9 +110,22 @@ static inline int64_t dwci_stage_row(int64_t pixel, int64_t w) {
 /* Bytes of dwci_direct_args.stream: the largest band that goes past the caches, anywhere in its first line, and a line
  * behind it. Low tiles fill such a band, too, where several phases of columns are taken together. */
 enum { DWCI_STREAM_ROWS = 8, DWCI_STREAM_LEAST = 4096 };
+static inline int64_t dwci_stream_room(int64_t bytes) {
+    return ((bytes > DWCI_STREAM_LEAST ? bytes : DWCI_STREAM_LEAST) + 191) / 64 * 64;
+}
+
 static inline int64_t dwci_stream_bytes(int64_t output_row_bytes) {
-    const int64_t band = DWCI_STREAM_ROWS * output_row_bytes;
-    return ((band > DWCI_STREAM_LEAST ? band : DWCI_STREAM_LEAST) + 191) / 64 * 64;
+    return dwci_stream_room(DWCI_STREAM_ROWS * output_row_bytes);
+}
+
+/* NCHW, each time. Phases of rows fill a plane of outputs out of order, which then goes as a whole, or several do. */
+enum { DWCI_STREAM_PLANES = 1 << 15, DWCI_STREAM_PLANE = 1 << 16 };
+static inline int64_t dwci_nchw_stream_bytes(const dwci_direct_args *g, int64_t element_bytes) {
+    const int64_t row = g->ow * element_bytes, band = DWCI_STREAM_ROWS * row;
+    if (g->dh == dwci_common_divisor(g->sh, g->dh) || g->oh > DWCI_STREAM_PLANE / row)
+        return dwci_stream_bytes(row);
+    const int64_t planes = g->oh * row > DWCI_STREAM_PLANES ? g->oh * row : DWCI_STREAM_PLANES;
+    return dwci_stream_room(planes > band ? planes : band);
 }
 
 /* Output rows y0..y1-1 of an image; NHWC: of the vectors v0..v1-1 of output channels; NCHW: of the input channels

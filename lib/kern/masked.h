@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Vectors joined, turned and picked by masks, and halves of vectors (AVX-512): for strip_nchw.inc. */
+/* Vectors joined, turned and picked by masks, and halves of vectors (AVX-512): for strip_nchw.inc, taps_nchw.inc. */
 #ifndef DWC_KERN_MASKED_H
 #define DWC_KERN_MASKED_H
 

@@ -266,7 +266,7 @@ static void check_case(const kernel_case *k, dwt_rng *rng, dwt_guard_side side) 
     dwt_guard_map(&scratch, (scratch_bytes + 63) / 64 * 64, side, 64, 0);
     args.scratch = scratch.data;
     const size_t stream_bytes = p->layout == DWC_NHWC ? (size_t)dwci_stream_bytes(g->ow * g->oc * (int64_t)element)
-                                                      : 2 * (size_t)dwci_stream_bytes(g->ow * (int64_t)element);
+                                                      : 2 * (size_t)dwci_nchw_stream_bytes(&args, (int64_t)element);
     dwt_guard_map(&stream, stream_bytes, side, 64, 0);
     args.stream = past || dwt_chance(rng, 1, 2) ? stream.data : NULL;
     const int64_t units = p->layout == DWC_NHWC ? vectors : p->c;
