@@ -89,7 +89,9 @@ static bool scratch_sizes(const dwci_case *c, const dwci_direct_kernel *kernel, 
     if (c->geometry.output_elements == 0)
         return true;
     const bool nchw = p->layout == DWC_NCHW;
-    dwci_direct_args args = dwci_arguments(c, NULL);
+    dwci_direct_args args; /* of NCHW only: each call comes by here */
+    if (nchw)
+        args = dwci_arguments(c, NULL);
     if (params->value[DWCI_NONTEMPORAL]) {
         const size_t row = (size_t)(c->geometry.ow * (nchw ? 1 : c->geometry.oc)) * c->geometry.element_bytes;
         if (row > (PTRDIFF_MAX - 384) / 16)
