@@ -196,10 +196,12 @@ static void threaded_problems(void **state) {
     assert_true(most_threads == 4 || dwt_args.problem != NULL || dwt_args.algo != NULL);
 }
 
-/* Threads that begin amid the rows of an image, where algorithms that compute several rows at once must not. */
-static void amid_rows(void **state) {
+/* Threads that begin amid the rows of an image, where algorithms that compute several rows at once must not; and, in
+ * chunks of an image, threads that share its channels: of few rows, or of taps that reach as far as a large image. */
+static void amid_images(void **state) {
     static const char *const texts[] = {"f32:nhwc:n5:61x40x40:k3x3:m2", "f32:nhwc:n5:61x40x40:k3x3:d2x2:m2",
-                                        "f32:nhwc:n5:61x40x40:k7x7:m2", "f32:nchw:n5:61x40x40:k3x3:m2"};
+                                        "f32:nhwc:n5:61x40x40:k7x7:m2", "f32:nchw:n5:61x40x40:k3x3:m2",
+                                        "f32:nhwc:n5:3x80x264:k5x5",    "f32:nhwc:n5:40x40x264:k3x3:d20x20"};
     (void)state;
     if (dwt_args.problem != NULL)
         return;
@@ -213,7 +215,7 @@ static void amid_rows(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(random_problems), cmocka_unit_test(threaded_problems),
-                                       cmocka_unit_test(amid_rows)};
+                                       cmocka_unit_test(amid_images)};
     dwt_begin(argc, argv);
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     dwt_end();

@@ -55,7 +55,7 @@ typedef void (*dwt_problem_fn)(const dwc_problem *problem, uint64_t seed, void *
 /* How many random problems, and of how many multiply-adds. */
 typedef struct dwt_range {
     int64_t count;       /* without --count */
-    int64_t least, most; /* multiply-adds of one problem; plans use several threads from about 2 million on */
+    int64_t least, most; /* multiply-adds of one problem; plans use several threads from about half a million on */
     int64_t one_in;      /* take this part of count and --count only; 0: all */
 } dwt_range;
 
