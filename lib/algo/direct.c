@@ -6,7 +6,7 @@
  *     planes (NHWC: images; NCHW: channels of images) x rows of the output -> threads, in order, equal shares
  *
  * A thread's share is some rows of a plane, then whole planes, then some rows: no output depends on where it is cut.
- * NHWC images that are too low for that are cut into ranges of channels instead.
+ * NHWC images that are too low for that are cut into ranges of channels instead (channel_shares).
  *
  * Taps that are outside the image for every output, as where a dilation is as large as the image, are left out first
  * (rows of them not where NCHW has no strips): all the rest sees the smaller filter.
@@ -236,12 +236,24 @@ static bool check_params(const dwci_case *c, const dwci_params *params, char *wh
     return true;
 }
 
+enum { ROWS_EACH = 2 }; /* of a thread, at least, unless channels are shared */
+
+int dwci_direct_threads(const dwci_case *c) {
+    static const double WORTH_SHARED_CHANNELS_S = 25e-6; /* of one thread */
+    const int64_t rows = dwci_direct_output_rows(c);
+    const int threads = dwci_cost_threads(c, DWCI_DIRECT_EFFICIENCY, rows);
+    if (c->problem.layout != DWC_NHWC || rows >= (int64_t)ROWS_EACH * threads ||
+        dwci_cost_roofline(c, DWCI_DIRECT_EFFICIENCY, 1) >= WORTH_SHARED_CHANNELS_S * threads)
+        return threads;
+    return rows >= ROWS_EACH ? (int)(rows / ROWS_EACH) : 1;
+}
+
 static bool prepare(dwci_solution *s, char *why, size_t size) {
     const needed n = needed_of(&s->problem_case);
     const dwci_case *c = &n.problem_case;
     const dwc_problem *p = &c->problem, *given = &s->problem_case.problem;
     const dwci_direct_kernel *kernel = dwci_direct_find(c);
-    const int threads = dwci_cost_threads(c, DWCI_DIRECT_EFFICIENCY, dwci_direct_output_rows(c));
+    const int threads = dwci_direct_threads(c);
     size_t packed_bytes, stage, stream, workspace_bytes;
     if (!check_params(c, &s->params, why, size))
         return false;
@@ -346,15 +358,15 @@ typedef struct job {
 } job;
 
 /* How many threads share the channels rather than the rows: all or one. Pixels that two cores write, each its channels,
- * have lines that go to and fro: 14x14x384 took 18 us so and 6.3 by rows. It pays where rows are too few, or where the
- * taps of one reach as far as the image, so that a share of the rows reads all of it, and a second cache is small for
+ * cost some 45 ns: 14x14x384 took 18 us so and 6.3 by rows. It pays where rows are too few for much work, or where the
+ * taps of one reach as far as the image, so that a share of the rows reads most of it, and a second cache is small for
  * that: 33x33x2048 with a dilation of 18 took 640 us by rows and 490 by channels. */
 static int channel_shares(const dwci_case *c, int threads) {
-    enum { ROWS_EACH = 2, VECTORS_EACH = 4 };
+    enum { VECTORS_EACH = 4 };
     const dwc_problem *p = &c->problem;
     const dwc_geometry *g = &c->geometry;
     const bool few = dwci_direct_output_rows(c) < (int64_t)ROWS_EACH * threads;
-    const bool far = p->n < threads && (p->kh - 1) * p->dh >= g->oh * p->sh &&
+    const bool far = p->n < threads && (p->kh - 1) * p->dh - (g->oh - 1) * p->sh >= p->sh &&
                      (double)(p->h * p->w * p->c + g->filter_elements) * (double)g->element_bytes >
                          0.5 * dwci_second_cache(c->machine);
     return p->layout == DWC_NHWC && (few || far) &&

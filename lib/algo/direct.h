@@ -19,6 +19,9 @@ const dwci_direct_kernel *dwci_direct_find(const dwci_case *c);
 /* Rows of all output planes. */
 int64_t dwci_direct_output_rows(const dwci_case *c);
 
+/* The threads of a plan: small NHWC images of few rows take no more than by rows. */
+int dwci_direct_threads(const dwci_case *c);
+
 /* How many of the taps of all outputs of a row or column lie inside the image, about; at least 1. */
 double dwci_direct_taps_inside(int64_t outputs, int64_t before, int64_t behind, int64_t stride, int64_t dilation,
                                int64_t taps);

@@ -443,7 +443,7 @@ static double image_ns(const dwci_case *c, const dwci_direct_kernel *kernel, con
 double dwci_direct_cost(const dwci_case *c, const dwci_params *params) {
     const dwci_direct_kernel *kernel = dwci_direct_find(c);
     const bool nchw = c->problem.layout == DWC_NCHW;
-    const int threads = dwci_cost_threads(c, DWCI_DIRECT_EFFICIENCY, dwci_direct_output_rows(c));
+    const int threads = dwci_direct_threads(c);
     const double roofline = dwci_cost_roofline(c, DWCI_DIRECT_EFFICIENCY, threads);
     if (c->geometry.output_elements == 0 || (kernel->rows == 0 && !nchw))
         return roofline;

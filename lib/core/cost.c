@@ -6,7 +6,7 @@
 static const double typical_peak[] = {
     [DWC_ISA_BASELINE] = 25e9, [DWC_ISA_AVX2] = 90e9, [DWC_ISA_AVX512] = 110e9, [DWC_ISA_NEON] = 45e9};
 
-/* A second thread that spins for work costs 1.1 us; 10 us of this roofline, the least for two, take 5 to 8. */
+/* A second thread that spins for work costs 1.1 us; 10 us of this roofline, the least for two, take 3 to 8. */
 enum { THREAD_START_NS = 1500, WORTH_A_THREAD_NS = 5000 };
 
 double dwci_cost_footprint(const dwci_case *c) {

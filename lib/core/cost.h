@@ -21,7 +21,8 @@ bool dwci_cost_from_memory(const dwci_case *c);
  * filter and output once: arithmetic + memory time for one thread, the larger of the two for several. */
 double dwci_cost_roofline(const dwci_case *c, double efficiency, int threads);
 
-/* The number of threads, at most c->threads and `units`, for which each gets enough work to pay for waking it. */
+/* The number of threads, at most c->threads and `units`, for which each gets enough work to pay for starting it while
+ * it still waits for work (one that sleeps takes longer to wake than small problems take). */
 int dwci_cost_threads(const dwci_case *c, double efficiency, int64_t units);
 
 #endif

@@ -201,7 +201,7 @@ static void threaded_problems(void **state) {
 static void amid_images(void **state) {
     static const char *const texts[] = {"f32:nhwc:n5:61x40x40:k3x3:m2", "f32:nhwc:n5:61x40x40:k3x3:d2x2:m2",
                                         "f32:nhwc:n5:61x40x40:k7x7:m2", "f32:nchw:n5:61x40x40:k3x3:m2",
-                                        "f32:nhwc:n5:3x80x264:k5x5",    "f32:nhwc:n5:40x40x264:k3x3:d20x20"};
+                                        "f32:nhwc:n5:3x160x264:k5x5",   "f32:nhwc:n5:40x40x264:k3x3:d20x20"};
     (void)state;
     if (dwt_args.problem != NULL)
         return;
