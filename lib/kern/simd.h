@@ -244,7 +244,8 @@ NEVER_INLINE void narrow_one_by_one(const acc_t *from, uint16_t *to) {
         to[i] = dwci_f16_from_f64(from[i]);
 }
 
-/* Computed -> stored. Rounds once, to nearest even; NaN stays NaN. */
+/* Computed -> stored, of sums of stored values. Rounds once, to nearest even; NaN stays NaN: in bf16 by itself, for the
+ * NaN of a widened value and the one that arithmetic makes have zeros in the half that is rounded away. */
 ALWAYS_INLINE evec v_narrow(vec v) {
 #if defined(DWC_ELEMENT_F16) && defined(__AVX512F__)
     return (evec)_mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
@@ -261,16 +262,11 @@ ALWAYS_INLINE evec v_narrow(vec v) {
 #elif defined(DWC_ELEMENT_BF16) && defined(__AVX512F__)
     const __m512i bits = (__m512i)v, half = _mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff));
     const __mmask16 odd = _mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x10000));
-    const __mmask16 nan = _mm512_cmp_ps_mask((__m512)v, (__m512)v, _CMP_UNORD_Q);
-    __m512i rounded = _mm512_mask_add_epi32(half, odd, half, _mm512_set1_epi32(1));
-    rounded = _mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(0x400000));
+    const __m512i rounded = _mm512_mask_add_epi32(half, odd, half, _mm512_set1_epi32(1));
     return (evec)_mm512_castsi512_si256(_mm512_permutexvar_epi16(bf16_places(1), rounded));
 #elif defined(DWC_ELEMENT_BF16)
-    uvec bits = (uvec)v;
-    uvec rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-    uvec quiet = (bits >> 16) | 0x40;
-    uvec nan = (uvec)((bits & 0x7fffffff) > 0x7f800000u);
-    return __builtin_convertvector((rounded & ~nan) | (quiet & nan), evec);
+    const uvec bits = (uvec)v;
+    return __builtin_convertvector((bits + 0x7fff + ((bits >> 16) & 1)) >> 16, evec);
 #else
     return v;
 #endif
