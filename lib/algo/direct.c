@@ -93,11 +93,11 @@ static bool scratch_sizes(const dwci_case *c, const dwci_direct_kernel *kernel, 
     if (nchw)
         args = dwci_arguments(c, NULL);
     if (params->value[DWCI_NONTEMPORAL]) {
-        const size_t row = (size_t)(c->geometry.ow * (nchw ? 1 : c->geometry.oc)) * c->geometry.element_bytes;
-        if (row > (PTRDIFF_MAX - 384) / 16)
+        const size_t pixel = (size_t)(nchw ? 1 : c->geometry.oc) * c->geometry.element_bytes;
+        if ((size_t)c->geometry.ow * pixel > (PTRDIFF_MAX - 8192) / 16)
             return false;
         *stream = nchw ? 2 * (size_t)dwci_nchw_stream_bytes(&args, (int64_t)c->geometry.element_bytes)
-                       : (size_t)dwci_stream_bytes((int64_t)row);
+                       : (size_t)dwci_nhwc_stream_bytes(c->geometry.ow, (int64_t)pixel);
     }
     if (nchw) {
         if (kernel->channels != DWCI_STAGED || params->value[DWCI_BLOCK])
@@ -441,7 +441,7 @@ static void run(const dwci_solution *s, const dwci_tensors *t) {
 
 const dwci_algo dwci_algo_direct = {
     .name = "direct",
-    .revision = 17,
+    .revision = 18,
     .description = "the sum over taps in registers; any problem",
     .automatic = true,
     .in_order = true,

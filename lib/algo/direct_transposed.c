@@ -5,4 +5,4 @@
 /* Those of direct. */
 static const char *const param_names[] = {"rows", "columns", "block", "stage", "prefetch", "nontemporal", NULL};
 
-DWCI_TRANSPOSED(direct, 9, true, param_names, "direct by blocks of channels transposed to NHWC; NCHW")
+DWCI_TRANSPOSED(direct, 10, true, param_names, "direct by blocks of channels transposed to NHWC; NCHW")

@@ -90,7 +90,7 @@ typedef struct dwci_direct_args {
     int64_t stage_rows; /* output rows whose input is copied to scratch at a time, strips: see nhwc_collides; 0: none */
     void *scratch;      /* aligned to 64 bytes, dwci_stage_row elements for each input row of a stage */
     int64_t prefetch;   /* input rows ahead */
-    void *stream;       /* not NULL: outputs go past the caches by way of this, dwci_stream_bytes; NCHW: twice
+    void *stream;       /* not NULL: outputs go past the caches by way of this, dwci_nhwc_stream_bytes; NCHW: twice
                      dwci_nchw_stream_bytes, one half filled while the other is on its way; aligned to 64 bytes */
 } dwci_direct_args;
 
@@ -116,6 +116,15 @@ static inline int64_t dwci_stream_room(int64_t bytes) {
 
 static inline int64_t dwci_stream_bytes(int64_t output_row_bytes) {
     return dwci_stream_room(DWCI_STREAM_ROWS * output_row_bytes);
+}
+
+/* NHWC: or a tile of at most so many columns, and room beside each of its rows, see stream_nhwc.inc. */
+enum { DWCI_STREAM_COLUMNS = 7, DWCI_STREAM_BESIDE = 320 };
+static inline int64_t dwci_nhwc_stream_bytes(int64_t ow, int64_t pixel_bytes) {
+    const int64_t columns = ow < DWCI_STREAM_COLUMNS ? ow : DWCI_STREAM_COLUMNS;
+    const int64_t band = dwci_stream_bytes(ow * pixel_bytes);
+    const int64_t tiles = dwci_stream_room(DWCI_STREAM_ROWS * (columns * pixel_bytes + DWCI_STREAM_BESIDE));
+    return tiles > band ? tiles : band;
 }
 
 /* NCHW, each time. Phases of rows fill a plane of outputs out of order, which then goes as a whole, or several do. */

@@ -213,6 +213,11 @@ static void check_untouched(const kernel_case *k, const void *out, int64_t y0, i
                          (unsigned long long)dwt_args.seed);
 }
 
+/* A place in a cache line, in bytes. */
+static size_t in_line(dwt_rng *rng, size_t step) {
+    return step * (size_t)dwt_between(rng, 0, 64 / (int64_t)step - 1);
+}
+
 static void check_case(const kernel_case *k, dwt_rng *rng, dwt_guard_side side) {
     const dwc_problem *p = &k->problem;
     const dwc_geometry *g = &k->geometry;
@@ -223,16 +228,14 @@ static void check_case(const kernel_case *k, dwt_rng *rng, dwt_guard_side side) 
                                                    : g->oc;
     dwt_guard in, packed, bias, out, scratch, stream;
     void *filter = dwt_elements(p->dtype, g->filter_elements);
-    /* Anywhere in a line. */
-    const size_t in_offset =
-        dwt_chance(rng, 1, 2) ? (size_t)dwt_between(rng, 0, 64 / (int64_t)element - 1) * element : 0;
+    const size_t in_offset = dwt_chance(rng, 1, 2) ? in_line(rng, element) : 0;
     dwt_guard_map(&in, (size_t)g->input_elements * element, side, element, in_offset);
     dwt_guard_map(&packed, (size_t)(p->kh * p->kw * padded) * accumulator, side, accumulator, 0);
     dwt_guard_map(&bias, (size_t)g->bias_elements * element, side, element, 0);
     /* Also far enough from the input's place in a page for strips to need no stage. */
     const size_t apart = dwt_chance(rng, 1, 2) ? 704 : 0;
     dwt_guard_map(&out, (size_t)g->output_elements * element, side, element,
-                  apart + (dwt_chance(rng, 1, 2) ? 16 * (size_t)dwt_between(rng, 0, 3) : 0));
+                  apart + (dwt_chance(rng, 1, 2) ? in_line(rng, dwt_chance(rng, 1, 2) ? 16 : element) : 0));
     fill(rng, p->dtype, in.data, g->input_elements);
     fill(rng, p->dtype, filter, g->filter_elements);
     fill(rng, p->dtype, bias.data, g->bias_elements);
@@ -265,7 +268,7 @@ static void check_case(const kernel_case *k, dwt_rng *rng, dwt_guard_side side) 
                                      : 0;
     dwt_guard_map(&scratch, (scratch_bytes + 63) / 64 * 64, side, 64, 0);
     args.scratch = scratch.data;
-    const size_t stream_bytes = p->layout == DWC_NHWC ? (size_t)dwci_stream_bytes(g->ow * g->oc * (int64_t)element)
+    const size_t stream_bytes = p->layout == DWC_NHWC ? (size_t)dwci_nhwc_stream_bytes(g->ow, g->oc * (int64_t)element)
                                                       : 2 * (size_t)dwci_nchw_stream_bytes(&args, (int64_t)element);
     dwt_guard_map(&stream, stream_bytes, side, 64, 0);
     args.stream = past || dwt_chance(rng, 1, 2) ? stream.data : NULL;
