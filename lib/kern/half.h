@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* f16 (IEEE binary16) and bf16 (the upper half of binary32) as 16-bit patterns, one value at a time, in plain C.
- * The vector conversions of simd.h agree with these on every input, up to a NaN's payload. */
+ * The vector conversions of simd.h agree with these on all that kernels have, see v_narrow, up to a NaN's payload. */
 #ifndef DWC_KERN_HALF_H
 #define DWC_KERN_HALF_H
 

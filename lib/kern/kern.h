@@ -107,8 +107,8 @@ static inline int64_t dwci_stage_row(int64_t pixel, int64_t w) {
     return pixel * w + 2 * DWCI_STAGE_SKEW;
 }
 
-/* Bytes of dwci_direct_args.stream: the largest band that goes past the caches, anywhere in its first line, and a line
- * behind it. Low tiles fill such a band, too, where several phases of columns are taken together. */
+/* Bytes of dwci_direct_args.stream for bands: the largest that goes past the caches, anywhere in its first line, and a
+ * line behind it. Low tiles fill such a band, too, where several phases of columns are taken together. */
 enum { DWCI_STREAM_ROWS = 8, DWCI_STREAM_LEAST = 4096 };
 static inline int64_t dwci_stream_room(int64_t bytes) {
     return ((bytes > DWCI_STREAM_LEAST ? bytes : DWCI_STREAM_LEAST) + 191) / 64 * 64;
@@ -118,7 +118,7 @@ static inline int64_t dwci_stream_bytes(int64_t output_row_bytes) {
     return dwci_stream_room(DWCI_STREAM_ROWS * output_row_bytes);
 }
 
-/* NHWC: or a tile of at most so many columns, and room beside each of its rows, see stream_nhwc.inc. */
+/* NHWC: that, or a tile of so many columns and beside each of its rows 4 lines and 63 bytes, see stream_nhwc.inc. */
 enum { DWCI_STREAM_COLUMNS = 7, DWCI_STREAM_BESIDE = 320 };
 static inline int64_t dwci_nhwc_stream_bytes(int64_t ow, int64_t pixel_bytes) {
     const int64_t columns = ow < DWCI_STREAM_COLUMNS ? ow : DWCI_STREAM_COLUMNS;

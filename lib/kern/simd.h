@@ -244,8 +244,8 @@ NEVER_INLINE void narrow_one_by_one(const acc_t *from, uint16_t *to) {
         to[i] = dwci_f16_from_f64(from[i]);
 }
 
-/* Computed -> stored, of sums of stored values. Rounds once, to nearest even; NaN stays NaN: in bf16 by itself, for the
- * NaN of a widened value and the one that arithmetic makes have zeros in the half that is rounded away. */
+/* Computed -> stored. Rounds once, to nearest even; NaN stays NaN: in bf16 by itself, for every NaN here has zeros in
+ * the half that is rounded away, that of a widened value and the one that arithmetic makes (x86, Arm, RISC-V). */
 ALWAYS_INLINE evec v_narrow(vec v) {
 #if defined(DWC_ELEMENT_F16) && defined(__AVX512F__)
     return (evec)_mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

@@ -74,11 +74,14 @@ static void every_candidate(void **state) {
     /* Pixels and rows a power of two apart, blocks that end inside a multiplier, tails, few channels, phases, pixels
      * that share cache lines. */
     static const char *const texts[] = {
-        "f32:nhwc:n1:9x9x512:k3",        "f32:nhwc:n2:7x6x1024:k3:s2",  "f64:nhwc:n1:9x7x264:k3:m2",
-        "f32:nhwc:n1:12x11x512:k5:bias", "bf16:nhwc:n1:8x9x1024:k3:d2", "f16:nhwc:n1:6x9x77:k7x5:m3:relu",
-        "f32:nhwc:n3:20x17x3:k3:same",   "f32:nhwc:n1:16x16x130:k4:s3", "f32:nhwc:n1:3x3x33:k9x9:relu6",
-        "f64:nhwc:n1:13x12x256:k3x1:d3", "f32:nchw:n1:9x9x5:k3",        "f32:nhwc:n1:5x200x16:k1x7:p0,0,9,1",
-        "f16:nhwc:n2:9x17x40:k3",        "f16:nhwc:n2:9x1x24:k3:d2x2",  "f32:nhwc:n2:11x23x20:k5x3:d2x1",
+        "f32:nhwc:n1:9x9x512:k3",         "f32:nhwc:n2:7x6x1024:k3:s2",
+        "f64:nhwc:n1:9x7x264:k3:m2",      "f32:nhwc:n1:12x11x512:k5:bias",
+        "bf16:nhwc:n1:8x9x1024:k3:d2",    "f16:nhwc:n1:6x9x77:k7x5:m3:relu",
+        "f32:nhwc:n3:20x17x3:k3:same",    "f32:nhwc:n1:16x16x130:k4:s3",
+        "f32:nhwc:n1:3x3x33:k9x9:relu6",  "f64:nhwc:n1:13x12x256:k3x1:d3",
+        "f32:nchw:n1:9x9x5:k3",           "f32:nhwc:n1:5x200x16:k1x7:p0,0,9,1",
+        "f16:nhwc:n2:9x17x40:k3",         "f16:nhwc:n2:9x3x24:k3x2:d2:valid",
+        "f32:nhwc:n2:11x23x20:k5x3:d2x1",
     };
     if (dwt_args.problem) {
         const dwc_problem problem = dwt_problem(dwt_args.problem);
