@@ -315,16 +315,17 @@ static double norm(double a, double b, double power) {
 /* Nanoseconds of one visit of a strip. far: the part of the tensors that the second cache does not keep. */
 static double strip_ns(const dwci_case *c, const tiling *t, const traffic *lines, bool in_l1, double far) {
     static const double NEAR_NS = 0.61, NEAR_HIGH_NS = 0.095, CROWDED_NS = 0.081,
-                        HALF = 2.3;                                             /* from the second cache */
-    static const double FAR_NS = 0.77, FAR_WIDE_NS = 0.093, FAR_PAGES_NS = 0.4; /* from the last */
-    enum { FEW_PAGES = 32 }; /* as many as the prefetchers of the second cache follow */
+                        HALF = 2.3; /* from the second cache */
+    static const double FAR_NS = 0.6, FAR_WIDE_NS = 0.05, FAR_PAGES_NS = 0.45,
+                        FAR_CROWDED = 0.4; /* from the last; there lines that come again are hidden in part */
+    enum { FEW_PAGES = 20 };               /* about as many as the prefetchers of the second cache follow */
     const double arithmetic = strip_arithmetic_ns(c, t), high = fmax(0, log2(t->mean_rows / 8));
     const bool half = dwci_lanes(c) * (int64_t)c->geometry.element_bytes < LINE; /* the next vector wants the rest */
     double memory = 0;
     if (!in_l1)
         memory += c->pace.near * (lines->in + 2 * lines->out) * (NEAR_NS + NEAR_HIGH_NS * high) +
-                  fmax(c->pace.near * (lines->in + lines->out) * CROWDED_NS * (half ? HALF : 1) *
-                           fmin(lines->crowded, MOST_CROWDED),
+                  fmax(c->pace.near * (lines->in + lines->out) * CROWDED_NS * (1 - far * (1 - FAR_CROWDED)) *
+                           (half ? HALF : 1) * fmin(lines->crowded, MOST_CROWDED),
                        c->pace.collision_ns * lines->colliding);
     const double pages = pages_of(t->in_rows, t->in_columns, t->row, t->pixel) +
                          pages_of(t->mean_rows, t->mean_columns, t->out_row, t->out_pixel);
@@ -334,18 +335,21 @@ static double strip_ns(const dwci_case *c, const tiling *t, const traffic *lines
 }
 
 /* Nanoseconds of the tensors of one image from and to memory, in strips: few streams at once are what the prefetchers
- * follow, low strips read rows again, and what is asked for ahead must stay in the second cache. */
+ * follow (neighbouring columns of few channels are one), low strips read rows again, and what is asked for ahead must
+ * stay in the second cache. */
 static double strip_memory_ns(const dwci_case *c, const tiling *t, double lines, double l2, bool ahead) {
-    static const double LINE_NS = 3.6, STREAM = 0.1, STREAMS_FREE = 8, AGAIN = 0.2, OVER = 0.54, ROOM = 0.5,
-                        MOST_OVER = 0.4; /* what leaves the second cache is still in the last */
+    static const double LINE_NS = 3.6, STREAM = 0.1, STREAMS_FREE = 8, AGAIN = 0.1, OVER = 0.54, ROOM = 0.5,
+                        MOST_OVER = 0.4, /* what leaves the second cache is still in the last */
+        LINES_APART = 7;                 /* of a pixel that is a stream of its own */
     const dwc_problem *p = &c->problem;
     const double bytes = (double)c->geometry.element_bytes, fresh = t->mean_rows * (double)t->sh;
     const double again = (double)at_least(p->kh - t->sh, 0);
-    const double row = (double)p->w * (double)p->c * bytes;
+    const double pixel = (double)p->c * bytes, row = (double)p->w * pixel;
+    const double apart = fmax(1, t->mean_columns * (double)t->sw * fmin(1, pixel / LINE / LINES_APART));
     const double next = fresh * row + t->mean_rows * (double)c->geometry.ow * (double)c->geometry.oc * bytes;
     const double band = (fresh + again) * row + (ahead ? next : 0);
     return c->pace.memory * lines * LINE_NS *
-           (1 + STREAM * fmax(0, log2(fresh * t->mean_columns * (double)t->sw / STREAMS_FREE)) + AGAIN * again / fresh +
+           (1 + STREAM * fmax(0, log2(fresh * apart / STREAMS_FREE)) + AGAIN * again / fresh +
             fmin(MOST_OVER, OVER * fmax(0, band / l2 - ROOM)));
 }
 
