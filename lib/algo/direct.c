@@ -40,6 +40,7 @@ static bool serves_channels(const dwci_direct_kernel *k, const dwci_case *c) {
     const int64_t lanes = dwci_lanes(c), oc = c->geometry.oc;
     switch (k->channels) {
     case DWCI_WHOLE:
+    case DWCI_TURNED:
         return oc >= lanes;
     case DWCI_MULTIPLIED:
         return oc >= lanes && c->problem.m > 1 && c->problem.c >= dwci_window(lanes);
@@ -298,6 +299,17 @@ static void pack_copy(const dwci_case *c, int64_t copy, char *packed) {
     }
 }
 
+/* The vectors of all copies of a packed filter as DWCI_TURNED has them. */
+static void turn(char *packed, size_t bytes, size_t vector) {
+    enum { MOST = 64 };
+    for (char *p = packed; p < packed + bytes; p += vector) {
+        char second[MOST / 4];
+        memcpy(second, p + vector / 4, vector / 4);
+        memcpy(p + vector / 4, p + vector / 2, vector / 4);
+        memcpy(p + vector / 2, second, vector / 4);
+    }
+}
+
 /* Where the filter has a tap of the case without those that no output needs. */
 static int64_t tap_of(const needed *n, int64_t kw, int64_t tap) {
     return (n->rows.first + tap / n->columns.count) * kw + n->columns.first + tap % n->columns.count;
@@ -321,7 +333,8 @@ static void pack(const dwci_solution *s, const void *filter, void *packed) {
             }
         return;
     }
-    if (((const dwci_direct_kernel *)s->prepared.state)->channels == DWCI_FLAT) {
+    const dwci_direct_kernel *kernel = s->prepared.state;
+    if (kernel->channels == DWCI_FLAT) {
         for (int64_t tap = 0; tap < taps; tap++)
             for (int64_t i = 0; i < 2 * lanes; i++)
                 dwci_widen(c, filter, tap_of(&n, kw, tap) * channels + i % channels, packed, tap * 2 * lanes + i);
@@ -334,8 +347,10 @@ static void pack(const dwci_solution *s, const void *filter, void *packed) {
             for (int64_t i = 0; i < lanes && first + i < channels; i++)
                 dwci_widen(c, filter, tap_of(&n, kw, tap) * channels + first + i, packed, (v * taps + tap) * lanes + i);
     }
-    for (int64_t copy = 1; copy < filter_copies(c, s->prepared.state); copy++)
+    for (int64_t copy = 1; copy < filter_copies(c, kernel); copy++)
         pack_copy(c, copy, packed);
+    if (kernel->channels == DWCI_TURNED)
+        turn(packed, s->prepared.packed_bytes, (size_t)lanes * dwci_accumulator_bytes(c));
 }
 
 /* What all planes have in common. */
@@ -441,7 +456,7 @@ static void run(const dwci_solution *s, const dwci_tensors *t) {
 
 const dwci_algo dwci_algo_direct = {
     .name = "direct",
-    .revision = 18,
+    .revision = 19,
     .description = "the sum over taps in registers; any problem",
     .automatic = true,
     .in_order = true,

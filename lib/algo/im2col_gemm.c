@@ -359,7 +359,7 @@ static void run(const dwci_solution *s, const dwci_tensors *t) {
 
 const dwci_algo dwci_algo_im2col_gemm = {
     .name = "im2col_gemm",
-    .revision = 4,
+    .revision = 5,
     .description = "im2col and OpenBLAS products; any problem of few taps",
     .automatic = true,
     .param_names = param_names,

@@ -221,7 +221,7 @@ static void run(const dwci_solution *s, const dwci_tensors *t) {
 
 const dwci_algo dwci_algo_winograd = {
     .name = "winograd",
-    .revision = 4,
+    .revision = 5,
     .description = "minimal filtering along the rows; NHWC, stride 1, 3 columns of taps or more",
     .automatic = true,
     .param_names = param_names,

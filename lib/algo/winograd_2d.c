@@ -123,7 +123,7 @@ static void run(const dwci_solution *s, const dwci_tensors *t) {
 
 const dwci_algo dwci_algo_winograd_2d = {
     .name = "winograd_2d",
-    .revision = 3,
+    .revision = 4,
     .description = "minimal filtering in both directions; NHWC, stride 1, 3x3 taps",
     .automatic = true,
     .param_names = param_names,

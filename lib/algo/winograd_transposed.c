@@ -5,4 +5,4 @@
 /* Those of winograd. */
 static const char *const param_names[] = {"outputs", "taps", "columns", NULL};
 
-DWCI_TRANSPOSED(winograd, 5, false, param_names, "winograd by blocks of channels transposed to NHWC; NCHW, stride 1")
+DWCI_TRANSPOSED(winograd, 6, false, param_names, "winograd by blocks of channels transposed to NHWC; NCHW, stride 1")

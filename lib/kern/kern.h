@@ -9,9 +9,10 @@
  *
  * The packed filter has the accumulator's type (float, or double for f64). NHWC: vector v of the filter holds output
  * channels dwci_vector_start(v).. of `lanes` lanes each, so that the last one overlaps its neighbour; zeros where there
- * are fewer channels than lanes. Every output is one sum over its taps in the image, row by row and left to right, one
- * (fused, where the set has it) multiply-add each, starting at +0: all kernels of all tables with fused multiply-add
- * give the same bits. */
+ * are fewer channels than lanes; DWCI_TURNED: in another order.
+ *
+ * Every output is one sum over its taps in the image, row by row and left to right, one (fused, where the set has it)
+ * multiply-add each, starting at +0: all kernels of all tables with fused multiply-add give the same bits. */
 #ifndef DWC_KERN_KERN_H
 #define DWC_KERN_KERN_H
 
@@ -118,7 +119,7 @@ static inline int64_t dwci_stream_bytes(int64_t output_row_bytes) {
     return dwci_stream_room(DWCI_STREAM_ROWS * output_row_bytes);
 }
 
-/* NHWC: that, or a tile of so many columns and beside each of its rows 4 lines and 63 bytes, see stream_nhwc.inc. */
+/* NHWC: that, or a tile of so many columns and so many bytes beside each of its rows, see stream_nhwc.inc. */
 enum { DWCI_STREAM_COLUMNS = 7, DWCI_STREAM_BESIDE = 320 };
 static inline int64_t dwci_nhwc_stream_bytes(int64_t ow, int64_t pixel_bytes) {
     const int64_t columns = ow < DWCI_STREAM_COLUMNS ? ow : DWCI_STREAM_COLUMNS;
@@ -183,6 +184,12 @@ static inline int64_t dwci_window(int64_t lanes) {
     return lanes > 2 ? lanes / 2 : lanes;
 }
 
+/* The lane of channel i of a vector that has its second and third quarter exchanged. */
+static inline int64_t dwci_turned_lane(int64_t i, int64_t lanes) {
+    const int64_t quarter = 4 * i / lanes;
+    return i + (quarter == 1 ? lanes / 4 : quarter == 2 ? -lanes / 4 : 0);
+}
+
 /* Lanes are gathered by 32-bit indices. */
 enum { DWCI_FLAT_STRIDE = 1 << 24 };
 
@@ -190,6 +197,7 @@ enum { DWCI_FLAT_STRIDE = 1 << 24 };
 enum {
     DWCI_ANY_CHANNELS,
     DWCI_WHOLE,      /* at least `lanes` output channels */
+    DWCI_TURNED,     /* the same; channel i of a vector of the filter is in lane dwci_turned_lane(i) */
     DWCI_MULTIPLIED, /* the same, multiplier 2 or more, at least dwci_window(lanes) input channels */
     DWCI_STAGED,   /* NCHW, filter finite, at most DWCI_NCHW_MOST_COLUMNS columns of taps, rows of the stage of at most
                     DWCI_NCHW_MOST_ROW elements */
@@ -245,7 +253,7 @@ typedef struct dwci_direct_kernel {
 static inline int64_t dwci_filter_copies(const dwci_direct_kernel *k, int64_t channels, int64_t lanes,
                                          int64_t element_bytes) {
     const int worth =
-        k->rows == DWCI_STRIP && ((k->channels == DWCI_WHOLE && k->m == 1) ||
+        k->rows == DWCI_STRIP && (k->channels == DWCI_WHOLE || k->channels == DWCI_TURNED ||
                                   (k->channels == DWCI_MULTIPLIED && channels * element_bytes >= 2 * DWCI_COPY_PIXEL));
     return worth ? dwci_copies(channels, lanes, element_bytes) : 1;
 }

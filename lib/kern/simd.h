@@ -199,88 +199,7 @@ ALWAYS_INLINE evec e_load_strided(const elem_t *p, int64_t step, lanes part) {
     return e_load_one_by_one(p, step, part.lo, part.hi);
 }
 
-/* ---- conversion -------------------------------------------------------------------------------------------------- */
-
-#if HALF
-typedef uint32_t uvec __attribute__((vector_size(VECTOR_BYTES)));
-#endif
-
-#if defined(DWC_ELEMENT_BF16) && defined(__AVX512F__)
-/* Which 16 bits of a vector go where: elements to the upper halves of lanes, or back. */
-ALWAYS_INLINE __m512i bf16_places(const int back) {
-    typedef int16_t places __attribute__((vector_size(64)));
-    places p;
-    for (int i = 0; i < 32; i++)
-        p[i] = (int16_t)(back ? 2 * i + 1 : i / 2);
-    return (__m512i)p;
-}
-#endif
-
-/* Stored -> computed. Exact. */
-ALWAYS_INLINE vec v_widen(evec e) {
-#if defined(DWC_ELEMENT_F16) && defined(__AVX512F__)
-    return (vec)_mm512_cvtph_ps((__m256i)e);
-#elif defined(DWC_ELEMENT_F16) && defined(__AVX2__)
-    return (vec)_mm256_cvtph_ps((__m128i)e);
-#elif defined(DWC_ELEMENT_F16) && defined(DWC_NEON)
-    return (vec)vcvt_f32_f16((float16x4_t)e);
-#elif defined(DWC_ELEMENT_F16)
-    uvec half = __builtin_convertvector(e, uvec);
-    vec value = (vec)((half & 0x7fff) << 13) * 0x1p112f; /* see dwci_f16_to_f32 */
-    uvec infinite = (uvec)((half & 0x7c00) == 0x7c00) & 0x7f800000u;
-    return (vec)((uvec)value | infinite | ((half & 0x8000) << 16));
-#elif defined(DWC_ELEMENT_BF16) && defined(__AVX512F__)
-    /* one shuffle; zeros below each element */
-    return (vec)_mm512_maskz_permutexvar_epi16(0xaaaaaaaau, bf16_places(0), _mm512_castsi256_si512((__m256i)e));
-#elif defined(DWC_ELEMENT_BF16)
-    return (vec)(__builtin_convertvector(e, uvec) << 16);
-#else
-    return e;
-#endif
-}
-
-NEVER_INLINE void narrow_one_by_one(const acc_t *from, uint16_t *to) {
-    for (int i = 0; i < LANES; i++)
-        to[i] = dwci_f16_from_f64(from[i]);
-}
-
-/* Computed -> stored. Rounds once, to nearest even; NaN stays NaN: in bf16 by itself, for every NaN here has zeros in
- * the half that is rounded away, that of a widened value and the one that arithmetic makes (x86, Arm, RISC-V). */
-ALWAYS_INLINE evec v_narrow(vec v) {
-#if defined(DWC_ELEMENT_F16) && defined(__AVX512F__)
-    return (evec)_mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-#elif defined(DWC_ELEMENT_F16) && defined(__AVX2__)
-    return (evec)_mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-#elif defined(DWC_ELEMENT_F16) && defined(DWC_NEON)
-    return (evec)vcvt_f16_f32((float32x4_t)v);
-#elif defined(DWC_ELEMENT_F16)
-    acc_t from[LANES];
-    uint16_t to[LANES];
-    *(vec_anywhere *)from = v;
-    narrow_one_by_one(from, to);
-    return e_load((const elem_t *)to);
-#elif defined(DWC_ELEMENT_BF16) && defined(__AVX512F__)
-    const __m512i bits = (__m512i)v, half = _mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff));
-    const __mmask16 odd = _mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x10000));
-    const __m512i rounded = _mm512_mask_add_epi32(half, odd, half, _mm512_set1_epi32(1));
-    return (evec)_mm512_castsi512_si256(_mm512_permutexvar_epi16(bf16_places(1), rounded));
-#elif defined(DWC_ELEMENT_BF16)
-    const uvec bits = (uvec)v;
-    return __builtin_convertvector((bits + 0x7fff + ((bits >> 16) & 1)) >> 16, evec);
-#else
-    return v;
-#endif
-}
-
-ALWAYS_INLINE acc_t v_widen_one(elem_t value) {
-#if defined(DWC_ELEMENT_F16)
-    return dwci_f16_to_f32(value);
-#elif defined(DWC_ELEMENT_BF16)
-    return dwci_bf16_to_f32(value);
-#else
-    return value;
-#endif
-}
+#include "kern/convert.h"
 
 /* ---- arithmetic -------------------------------------------------------------------------------------------------- */
 
@@ -292,8 +211,8 @@ ALWAYS_INLINE void v_store_acc(acc_t *p, vec v) {
     *(vec_anywhere *)p = v;
 }
 
-/* What stands `times` steps of bytes behind p, widened; times: 0, 1, 2, 4 or 8. The step is left to the addressing mode
- * of the load: compilers compute such sums ahead, one for each pixel of a tile, and spill them. */
+/* What stands `times` steps of bytes behind p, widened, TURNED; times: 0, 1, 2, 4 or 8. The step is left to the
+ * addressing mode of the load: compilers compute such sums ahead, one for each pixel of a tile, and spill them. */
 ALWAYS_INLINE vec v_load_step(const elem_t *p, int64_t step, const int times) {
 #if defined(__x86_64__) && !HALF && !defined(__SANITIZE_ADDRESS__)
     if (times > 0) {
@@ -312,7 +231,7 @@ ALWAYS_INLINE vec v_load_step(const elem_t *p, int64_t step, const int times) {
         return v;
     }
 #endif
-    vec v = v_widen(e_load((const elem_t *)((uintptr_t)p + (uintptr_t)(times * step))));
+    vec v = v_widen_turned(e_load((const elem_t *)((uintptr_t)p + (uintptr_t)(times * step))));
     PIN_VECTOR(v);
     return v;
 }

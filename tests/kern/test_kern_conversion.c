@@ -18,12 +18,16 @@ static int same(dwc_dtype dtype, uint16_t got, uint16_t want) {
 static void check_kernel(const dwci_kern_table *table, const dwci_direct_kernel *kernel, dwc_dtype dtype,
                          float factor) {
     static uint16_t in[PATTERNS], out[PATTERNS];
-    float filter[64] = {factor}; /* more than any vector's lanes */
+    const int64_t lanes = table->element[dtype - DWC_F16]->vector_bytes / (int64_t)sizeof(float);
+    const int64_t channels = kernel->channels == DWCI_WHOLE || kernel->channels == DWCI_TURNED ? lanes : 1;
+    float filter[64]; /* more than any vector's lanes */
+    for (int i = 0; i < 64; i++)
+        filter[i] = factor;
     for (int i = 0; i < PATTERNS; i++)
         in[i] = (uint16_t)i;
     dwci_direct_args args = {.h = 1,
-                             .w = PATTERNS,
-                             .c = 1,
+                             .w = PATTERNS / channels,
+                             .c = channels,
                              .kh = 1,
                              .kw = 1,
                              .m = 1,
@@ -32,11 +36,10 @@ static void check_kernel(const dwci_kern_table *table, const dwci_direct_kernel 
                              .dh = 1,
                              .dw = 1,
                              .oh = 1,
-                             .ow = PATTERNS,
-                             .oc = 1,
+                             .ow = PATTERNS / channels,
+                             .oc = channels,
                              .filter = filter};
     const dwci_direct_part all = {.y1 = 1, .v1 = 1};
-    const int64_t lanes = table->element[dtype - DWC_F16]->vector_bytes / (int64_t)sizeof(float);
     const dwci_nchw_stage stage = dwci_nchw_stage_of(&args, lanes);
     args.scratch = aligned_alloc(64, ((size_t)dwci_nchw_scratch(&args, &stage, lanes) * sizeof(float) + 63) / 64 * 64);
     assert_non_null(args.scratch);
@@ -56,8 +59,7 @@ static void check_kernel(const dwci_kern_table *table, const dwci_direct_kernel 
 /* Every instance that serves 1 x 1 taps. */
 static void check_list(const dwci_kern_table *table, const dwci_direct_kernel *list, dwc_dtype dtype, float factor) {
     for (; list->name; list++)
-        if (list->kh <= 1 && list->kw <= 1 && list->channels != DWCI_WHOLE && list->channels != DWCI_MULTIPLIED &&
-            list->channels != DWCI_FLAT)
+        if (list->kh <= 1 && list->kw <= 1 && list->channels != DWCI_MULTIPLIED && list->channels != DWCI_FLAT)
             check_kernel(table, list, dtype, factor);
 }
 

@@ -58,6 +58,7 @@ static int served(const kernel_case *k) {
     const int64_t lanes = lanes_of(k), oc = k->geometry.oc;
     switch (k->kernel->channels) {
     case DWCI_WHOLE:
+    case DWCI_TURNED:
         return oc >= lanes;
     case DWCI_MULTIPLIED:
         return oc >= lanes && k->problem.m > 1 && k->problem.c >= dwci_window(lanes);
@@ -188,7 +189,8 @@ static void pack(const kernel_case *k, const void *filter, void *packed) {
                     const int64_t start = dwci_copy_start(copy, lanes, (int64_t)k->geometry.element_bytes);
                     const int64_t channel =
                         p->layout == DWC_NHWC ? dwci_vector_of_copy(v, start, channels, lanes) + i : v;
-                    const int64_t to = p->layout == DWC_NHWC ? (at * taps + tap) * lanes + i : at * taps + tap;
+                    const int64_t lane = k->kernel->channels == DWCI_TURNED ? dwci_turned_lane(i, lanes) : i;
+                    const int64_t to = p->layout == DWC_NHWC ? (at * taps + tap) * lanes + lane : at * taps + tap;
                     if (channel < channels)
                         dwt_set(dwt_accumulator(p->dtype), packed, to,
                                 dwt_get(p->dtype, filter, tap * channels + channel));
